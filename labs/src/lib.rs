@@ -1,0 +1,1 @@
+//! Labs: topology files and the worlds that run them.

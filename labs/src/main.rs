@@ -1,0 +1,2 @@
+//! `labs`: runs topology files on namespaces.
+fn main() {}

@@ -1,0 +1,2 @@
+//! `switchctl`: asks and configures a running `switchd`.
+fn main() {}

@@ -1,0 +1,1 @@
+//! A userspace Ethernet switch: a pure core in a thin shell.

@@ -1,0 +1,2 @@
+//! `switchd`: one switch, one process.
+fn main() {}
