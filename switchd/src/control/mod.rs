@@ -1,0 +1,21 @@
+//! The control socket: what can be asked of a running switch, and the answers.
+//!
+//! A unix stream socket carries one JSON object a line. The switch greets with [`Greeting`]; a request is
+//! `{"id":1,"command":"show-mac","vlan":10}` and its answer `{"id":1,"ok":{…}}` or
+//! `{"id":1,"error":{"code":"…","message":"…"}}`. Long listings arrive as `{"id":1,"part":[…]}` lines before
+//! the `ok`. `{"id":1,"command":"events","since":0}` is answered by `{"id":1,"ok":{"reply":"events","next":17}}`
+//! and from then on by `{"event":{…}}` and `{"lost":{"from":a,"to":b}}` lines.
+
+mod command;
+mod reply;
+mod target;
+
+pub use command::{Command, Error, ErrorCode, MacFilter, Request, Responder};
+pub use reply::{
+    Counters, Greeting, Interface, MacCount, MacEntry, MacOrigin, Reply, SpanningTree, StpCounters,
+    StpTimes, TopologyChanges, Tree, TreePort, Version, VlanLine,
+};
+pub use target::{Flush, PortFacts, Target};
+
+/// The version of the line protocol this build speaks.
+pub const PROTOCOL: u32 = 1;
