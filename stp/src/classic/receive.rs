@@ -1,0 +1,92 @@
+//! BPDUs received (802.1D-1998 8.7.1, 8.7.2, 9.3.4).
+
+use super::topology_change::Cause;
+use super::{Context, Tree};
+use crate::bpdu::{Bpdu, ConfigBpdu};
+
+impl Tree {
+    /// Takes a BPDU, if the port is enabled. RST BPDUs are counted and left alone: a rapid bridge that hears our
+    /// configuration BPDUs falls back to them.
+    pub(crate) fn receive(&mut self, index: usize, bpdu: &Bpdu, context: &mut Context<'_>) {
+        let enabled = self.ports[index].is_enabled();
+        let counters = &mut self.ports[index].counters;
+        if !enabled {
+            counters.discarded_disabled += 1;
+            return;
+        }
+        match bpdu {
+            Bpdu::Config(config) => {
+                counters.config_received += 1;
+                self.received_config_bpdu(index, config, context);
+            }
+            Bpdu::Tcn => {
+                counters.tcn_received += 1;
+                self.received_tcn_bpdu(index, context);
+            }
+            Bpdu::Rst(_) => counters.rst_received += 1,
+        }
+    }
+
+    /// 8.7.1.
+    fn received_config_bpdu(
+        &mut self,
+        index: usize,
+        config: &ConfigBpdu,
+        context: &mut Context<'_>,
+    ) {
+        let port = &mut self.ports[index];
+        if config.bridge == self.bridge_id && config.port == port.id {
+            port.counters.discarded_own += 1;
+            return;
+        }
+        if !config.vector().supersedes(&port.designated, self.bridge_id) {
+            if self.is_designated_port(index) {
+                self.reply_to_config_bpdu(index, context);
+            }
+            return;
+        }
+        let was_root = self.is_root_bridge();
+        self.record_config_information(index, config, context);
+        self.configuration_update(context);
+        self.port_state_selection(context);
+        if was_root && !self.is_root_bridge() {
+            self.cease_to_be_root(context);
+        }
+        if self.root_port == Some(index) {
+            self.record_config_timeout_values(index, config, context);
+            self.config_bpdu_generation(context);
+            if config.topology_change_acknowledgment {
+                self.topology_change_acknowledged(context);
+            }
+        }
+    }
+
+    /// 8.7.2. Only the designated port of a LAN answers, so one bridge passes the notification on.
+    fn received_tcn_bpdu(&mut self, index: usize, context: &mut Context<'_>) {
+        if self.is_designated_port(index) {
+            self.topology_change_detection(Cause::Notification(index), context);
+            self.acknowledge_topology_change(index, context);
+        }
+    }
+
+    /// 8.7.1, where a bridge learns of a better root than itself: it sends no more hellos, and a change it was
+    /// telling of as the root it now notifies.
+    pub(super) fn cease_to_be_root(&mut self, context: &mut Context<'_>) {
+        self.hello_timer.stop();
+        if self.topology_change.detected {
+            self.topology_change_timer.stop();
+            self.transmit_topology_change_notification(context);
+            self.topology_change_notification_timer.start(context.now);
+        }
+    }
+
+    /// 8.7.4 and 8.8.3 to 8.8.5, where a bridge is left without a better root: its own times come into force, and what
+    /// it says is new to everybody.
+    pub(super) fn become_root(&mut self, context: &mut Context<'_>) {
+        self.times = self.bridge_times.in_force();
+        self.topology_change_detection(Cause::BecameRoot, context);
+        self.topology_change_notification_timer.stop();
+        self.config_bpdu_generation(context);
+        self.hello_timer.start(context.now);
+    }
+}

@@ -1,0 +1,57 @@
+//! What is shown of a tree.
+
+use super::Tree;
+use crate::status::{PortStatus, TreeStatus};
+use crate::times::HOLD_TIME;
+
+impl Tree {
+    pub(crate) fn status(&self) -> TreeStatus {
+        TreeStatus {
+            tree: self.id,
+            bridge: self.bridge_id,
+            root: self.designated_root,
+            root_path_cost: self.root_path_cost,
+            root_port: self.root_port.map(|index| self.number(index)),
+            times: self.times,
+            topology_change: self.topology_change,
+            hello_due: self.hello_timer.due(self.times.hello_time),
+            topology_change_notification_due: self
+                .topology_change_notification_timer
+                .due(self.bridge_times.hello_time()),
+            topology_change_due: self
+                .topology_change_timer
+                .due(self.bridge_times.topology_change_time()),
+        }
+    }
+
+    /// The port in this tree. What management and the link say is the bridge's to fill in.
+    pub(crate) fn port_status(&self, index: usize) -> PortStatus {
+        let port = &self.ports[index];
+        let foreign = port.is_enabled() && !self.is_designated_port(index);
+        PortStatus {
+            port: port.number,
+            tree: self.id,
+            role: port.role,
+            state: port.state,
+            id: port.id,
+            path_cost: port.path_cost,
+            enabled: true,
+            link_up: port.is_enabled(),
+            point_to_point: false,
+            admin_edge: port.edge,
+            edge: port.edge,
+            designated: port.designated,
+            root_path: foreign.then(|| port.root_path()),
+            offer: self.offer(port.id),
+            topology_change_acknowledge: port.topology_change_acknowledge,
+            config_pending: port.config_pending,
+            change_detection_enabled: port.change_detection_enabled(),
+            message_age: port.message_age_timer.initial(),
+            message_age_due: port.message_age_timer.due(self.times.max_age),
+            forward_delay_due: port.forward_delay_timer.due(self.times.forward_delay),
+            hold_until: port.hold_timer.due(HOLD_TIME),
+            state_since: port.state_since,
+            counters: port.counters,
+        }
+    }
+}
