@@ -6,15 +6,28 @@
 //! the `ok`. `{"id":1,"command":"events","since":0}` is answered by `{"id":1,"ok":{"reply":"events","next":17}}`
 //! and from then on by `{"event":{…}}` and `{"lost":{"from":a,"to":b}}` lines.
 
+mod client;
+pub mod codec;
 mod command;
+mod events;
+mod history;
 mod reply;
+mod server;
+mod session;
+mod socket;
 mod target;
+mod waker;
+
+pub use client::{ANSWER_TIMEOUT, Client, ClientError, EventStream, Notice, running_switches};
 
 pub use command::{Command, Error, ErrorCode, MacFilter, Request, Responder};
+pub use events::{EventSink, Record};
 pub use reply::{
     Counters, Greeting, Interface, MacCount, MacEntry, MacOrigin, Reply, SpanningTree, StpCounters,
     StpTimes, TopologyChanges, Tree, TreePort, Version, VlanLine,
 };
+pub use server::{CLIENTS_MAX, Server};
+pub use socket::{RUN_DIR_VARIABLE, SocketError, default_run_dir, socket_path};
 pub use target::{Flush, PortFacts, Target};
 
 /// The version of the line protocol this build speaks.
