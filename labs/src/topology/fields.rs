@@ -136,7 +136,7 @@ pub(super) fn switch(value: &Value, key: &str) -> Result<bool, Fault> {
             value.at,
             format!("`{key}`: expected on or off, found `{other}`"),
         )
-        .near(other, ["on", "off", "true", "false"])),
+        .near(other, ["off", "on", "true", "false"])),
     }
 }
 

@@ -1,1 +1,320 @@
+//! Whole lab files: what a good one becomes, and exactly what is said about bad ones.
 
+use super::*;
+
+const PAIR: &str = "name: pair
+topology:
+  nodes:
+    sw1: {kind: switch, ports: {p1: {trunk: [10, 20-29], native: 1}}}
+    sw2: {kind: switch, stp: off}
+    h1:
+      kind: host
+      ports: {eth0: {ip: 10.0.10.5/24, mac: 52:54:00:00:00:01, mtu: 9000}}
+  links:
+    - endpoints: [\"sw1:p1\", \"sw2:p1\"]
+    - endpoints: [\"sw2:h1\", \"h1:eth0\"]
+";
+
+fn fault(text: &str) -> String {
+    Topology::parse("lab.yml", text).unwrap_err().to_string()
+}
+
+/// What is said about [`PAIR`] with `from` written as `to`.
+fn pair_with(from: &str, to: &str) -> String {
+    assert!(PAIR.contains(from), "{from}");
+    fault(&PAIR.replacen(from, to, 1))
+}
+
+/// What is said about [`PAIR`] with these steps.
+fn pair_and(steps: &str) -> String {
+    fault(&format!("{PAIR}steps:\n{steps}\n"))
+}
+
+#[test]
+fn a_pair_is_read_as_written() {
+    let lab = Topology::parse("lab.yml", PAIR).unwrap();
+    assert_eq!(lab.name, "pair");
+    let sw1 = lab.switch("sw1").unwrap();
+    let vlan = |vlan| VlanId::try_new(vlan).unwrap();
+    let ranges = [(10, 10), (20, 29)].map(|(first, last)| VlanRange {
+        first: vlan(first),
+        last: vlan(last),
+    });
+    let trunk = PortMode::Trunk {
+        allowed: ranges.to_vec(),
+        native: Some(vlan(1)),
+        native_tagged: false,
+    };
+    assert_eq!(sw1.ports[0].settings.mode, Some(trunk));
+    assert_eq!(sw1.stp, None);
+    let sw2 = lab.switch("sw2").unwrap();
+    assert_eq!(sw2.stp, Some(false));
+    let wires: Vec<_> = sw2
+        .ports
+        .iter()
+        .map(|port| (port.name.as_str(), &port.wire))
+        .collect();
+    assert_eq!(wires, [("p1", &Wire::Link(0)), ("h1", &Wire::Link(1))]);
+    let eth0 = &lab.host("h1").unwrap().ports[0];
+    assert_eq!(
+        (eth0.addresses[0].to_string().as_str(), eth0.mtu),
+        ("10.0.10.5/24", Some(9000))
+    );
+}
+
+#[test]
+fn the_vmotion_lab_is_right_and_its_vswitches_have_a_port_for_the_vm() {
+    let lab = Topology::parse("vmotion.yml", include_str!("../../scenarios/vmotion.yml")).unwrap();
+    assert_eq!(lab.switches().count(), 6);
+    assert_eq!(
+        lab.switch("core2").unwrap().hello,
+        Some(1),
+        "supplied by `kinds`"
+    );
+    for vswitch in ["vsw1", "vsw2"] {
+        let port = lab.switch(vswitch).unwrap().port("vm1").unwrap();
+        assert_eq!(port.wire, Wire::Vm("vm1".to_owned()));
+        assert_eq!(
+            port.settings.mode,
+            Some(PortMode::Access(VlanId::try_new(10).unwrap()))
+        );
+    }
+    assert_eq!(lab.vm("vm1").unwrap().memory, 64 << 20);
+}
+
+#[test]
+fn faults_of_the_whole_file() {
+    assert_eq!(
+        fault("name: x\ntopolgy: {}\n"),
+        "lab.yml:2:1: the lab: unknown key `topolgy`; did you mean `topology`?"
+    );
+    assert_eq!(
+        fault("name: x\n"),
+        "lab.yml:1:1: the lab needs the key `topology`"
+    );
+    assert_eq!(
+        pair_with("name: pair", "name: ../pair"),
+        "lab.yml:1:7: `../pair` is no lab name: 1 to 24 letters, digits, `-` and `_`, a letter or digit first"
+    );
+    assert_eq!(
+        fault("name: x\ntopology: {nodes: {}}\n"),
+        "lab.yml:2:19: a lab has at least one node"
+    );
+    assert_eq!(
+        fault("- 1\n- 2\n"),
+        "lab.yml:1:1: the lab: expected keys and values, found a list"
+    );
+}
+
+#[test]
+fn faults_of_nodes() {
+    assert_eq!(
+        pair_with("kind: switch", "kind: swich"),
+        "lab.yml:4:17: `kind`: expected switch, host or vm, found `swich`; did you mean `switch`?"
+    );
+    assert_eq!(
+        pair_with("kind: switch, ports", "ports"),
+        "lab.yml:4:5: node `sw1` needs the key `kind`: switch, host or vm"
+    );
+    assert_eq!(
+        pair_with("stp: off", "spt: off"),
+        "lab.yml:5:25: node `sw2`: unknown key `spt`; did you mean `stp`?"
+    );
+    assert_eq!(
+        pair_with("stp: off", "stp: of"),
+        "lab.yml:5:30: `stp`: expected on or off, found `of`; did you mean `off`?"
+    );
+    assert_eq!(
+        pair_with("stp: off", "priority: 5000"),
+        "lab.yml:5:35: `priority`: expected a multiple of 4096 from 0 to 61440, found `5000`"
+    );
+    assert_eq!(
+        pair_with("stp: off", "hello: 11"),
+        "lab.yml:5:32: `hello`: expected whole seconds 1 to 10, found `11`"
+    );
+    assert_eq!(
+        pair_with("stp: off", "forward-delay: 4"),
+        "lab.yml:5:40: impossible timers (hello 2 s, max-age 20 s, forward-delay 4 s): 2 × (forward-delay − 1) must be at least max-age, so forward-delay at least 11"
+    );
+    assert_eq!(
+        pair_with("stp: off", "hello: 10"),
+        "lab.yml:5:32: impossible timers (hello 10 s, max-age 20 s, forward-delay 15 s): max-age must be at least 2 × (hello + 1), so at least 22"
+    );
+    assert_eq!(
+        pair_with("stp: off", "ports: {p1: {access: 4095}}"),
+        "lab.yml:5:46: `access`: expected a VLAN 1 to 4094, found `4095`"
+    );
+    assert_eq!(
+        pair_with("stp: off", "ports: {p1: {access: 10, trunk: all}}"),
+        "lab.yml:5:50: a port is either `access` or `trunk`, not both"
+    );
+    assert_eq!(
+        pair_with("stp: off", "ports: {p1: {native: 10}}"),
+        "lab.yml:5:38: `native` goes with `trunk`, which is absent"
+    );
+    assert_eq!(
+        pair_with("stp: off", "ports: {p1: {acess: 10}}"),
+        "lab.yml:5:38: node `sw2`, port `p1`: unknown key `acess`; did you mean `access`?"
+    );
+    assert_eq!(
+        pair_with("20-29", "29-20"),
+        "lab.yml:4:50: `trunk`: the range `29-20` runs backwards"
+    );
+    assert_eq!(
+        pair_with("10.0.10.5/24", "10.0.10.256/24"),
+        "lab.yml:8:26: `ip`: expected an address with its prefix such as 10.0.10.5/24, found `10.0.10.256/24`"
+    );
+    assert_eq!(
+        pair_with("10.0.10.5/24", "10.0.10.5"),
+        "lab.yml:8:26: `ip`: expected an address with its prefix such as 10.0.10.5/24, found `10.0.10.5` (no prefix)"
+    );
+    assert_eq!(
+        pair_with("52:54:00:00:00:01", "53:54:00:00:00:01"),
+        "lab.yml:8:45: `mac`: 53:54:00:00:00:01 is not the address of one station (group bit set, or zero)"
+    );
+    assert_eq!(
+        pair_with("mtu: 9000", "mtu: 9203"),
+        "lab.yml:8:69: `mtu`: expected a whole number 68 to 9202, found `9203`"
+    );
+}
+
+#[test]
+fn faults_of_links() {
+    assert_eq!(
+        pair_with("sw1:p1\", \"sw2", "sw1:p1\", \"sv2"),
+        "lab.yml:10:29: there is no node `sv2`; did you mean `sw2`?"
+    );
+    assert_eq!(
+        pair_with("\"sw2:h1\"", "\"sw2:p1\""),
+        "lab.yml:11:19: port sw2:p1 is used twice, first on line 10"
+    );
+    assert_eq!(
+        pair_with(", \"sw2:p1\"", ""),
+        "lab.yml:10:18: a link has 2 to 64 endpoints, this one 1"
+    );
+    assert_eq!(
+        pair_with("h1:eth0", "h1"),
+        "lab.yml:11:29: `endpoints`: expected node:port such as sw1:p1, found `h1`"
+    );
+    assert_eq!(
+        pair_with("h1:eth0", "h1:eth1"),
+        "lab.yml:8:15: no link ends at port h1:eth0; did you mean `eth1`?"
+    );
+    assert_eq!(
+        pair_with("h1:eth0", "h1:an-interface-too-long"),
+        "lab.yml:11:29: `an-interface-too-long` is no port name: 1 to 15 letters, digits, `-`, `_` and `.`, not `lo`, `all` or `default`"
+    );
+}
+
+#[test]
+fn addresses_are_given_once() {
+    let twice = |port: &str| {
+        let h2 = format!(
+            "    h2: {{kind: host, ports: {{e: {{{port}}}}}}}\n  links:\n    - endpoints: [\"sw1:p9\", \"h2:e\"]\n"
+        );
+        pair_with("  links:\n", &h2)
+    };
+    assert_eq!(
+        twice("ip: 10.0.10.5/16"),
+        "lab.yml:9:5: h2:e has the IP address 10.0.10.5 that h1:eth0 has too"
+    );
+    assert_eq!(
+        twice("mac: 5254.0000.0001"),
+        "lab.yml:9:5: h2:e has the MAC address 52:54:00:00:00:01 that h1:eth0 has too"
+    );
+}
+
+#[test]
+fn faults_of_steps() {
+    assert_eq!(
+        pair_and("  - wiat: 5s"),
+        "lab.yml:13:5: a step: unknown key `wiat`; did you mean `wait`?"
+    );
+    assert_eq!(
+        pair_and("  - wait: 5 parsecs"),
+        "lab.yml:13:11: `wait`: expected a time such as 500ms, 10s or 2m, found `5 parsecs`"
+    );
+    assert_eq!(
+        pair_and("  - {wait: 5s, link: {}}"),
+        "lab.yml:13:16: a step has one key: wait, link, set, migrate or check"
+    );
+    assert_eq!(
+        pair_and("  - link: {down: \"sw1:p7\"}"),
+        "lab.yml:13:18: no link ends at sw1:p7; did you mean `sw1:p1`?"
+    );
+    assert_eq!(
+        pair_and("  - link: {down: \"sw9:p1\"}"),
+        "lab.yml:13:18: there is no node `sw9`; did you mean `sw1`?"
+    );
+    assert_eq!(
+        pair_and("  - link: {}"),
+        "lab.yml:13:11: `link` takes one key, `down` or `up`, with a port such as sw1:p1"
+    );
+    assert_eq!(
+        pair_and("  - migrate: {vm: vm1, to: h1}"),
+        "lab.yml:13:19: there is no VM `vm1`"
+    );
+    assert_eq!(
+        pair_and("  - check: {root: sw2}"),
+        "lab.yml:13:19: the switch `sw2` runs no spanning tree"
+    );
+    assert_eq!(
+        pair_and("  - check: {rot: sw1}"),
+        "lab.yml:13:13: check: unknown key `rot`; did you mean `root`?"
+    );
+    assert_eq!(
+        pair_and("  - check: {port: \"sw1:p1\", role: rooot}"),
+        "lab.yml:13:35: `role`: expected root, designated, alternate, backup or disabled, found `rooot`; did you mean `root`?"
+    );
+    assert_eq!(
+        pair_and("  - check: {mac: \"h1:eth0\", switch: sw1, at: p2}"),
+        "lab.yml:13:46: `sw1` has no port `p2`; did you mean `p1`?"
+    );
+    assert_eq!(
+        pair_and("  - check: {ping: {from: h1, to: h2}}"),
+        "lab.yml:13:34: there is no host, VM or address `h2`; did you mean `h1`?"
+    );
+    assert_eq!(
+        pair_and("  - set: {switch: sw1, prority: 0}"),
+        "lab.yml:13:24: set: unknown key `prority`; did you mean `priority`?"
+    );
+    assert_eq!(
+        pair_and("  - set: {switch: sw1}"),
+        "lab.yml:13:5: `set` changes nothing: no setting is given"
+    );
+    assert_eq!(
+        pair_and("  - set: {port: \"sw1:p1\", number: 3}"),
+        "lab.yml:13:27: set: unknown key `number`"
+    );
+}
+
+#[test]
+fn faults_of_vms() {
+    let vm = |host: &str, vm: &str| {
+        let nodes = format!(
+            "    h2: {{kind: host{host}, ports: {{e: {{}}}}}}\n    vm1: {{kind: vm, {vm}}}\n  links:\n    - endpoints: [\"sw1:p9\", \"h2:e\"]\n"
+        );
+        pair_with("  links:\n", &nodes)
+    };
+    let whole = "mac: 52:54:00:00:00:05, ip: 10.0.10.6/24";
+    assert_eq!(
+        vm("", &format!("host: h2, {whole}")),
+        "lab.yml:10:27: the host `h2` has no vSwitch to plug a VM into: give it the key `vswitch`"
+    );
+    assert_eq!(
+        vm(", vswitch: sw2", &format!("host: h3, {whole}")),
+        "lab.yml:10:27: there is no host `h3`; did you mean `h2`?"
+    );
+    assert_eq!(
+        vm(", vswitch: sw3", &format!("host: h2, {whole}")),
+        "lab.yml:9:31: there is no switch `sw3`; did you mean `sw1`?"
+    );
+    assert_eq!(
+        vm(", vswitch: sw2", "host: h2"),
+        "lab.yml:10:5: node `vm1` needs the key `mac`"
+    );
+    assert_eq!(
+        vm(", vswitch: sw2", &format!("host: h2, memory: 5, {whole}")),
+        "lab.yml:10:39: `memory`: expected a multiple of 4096 octets up to 4GiB"
+    );
+}
