@@ -1,0 +1,166 @@
+//! A set of ports, in number order.
+
+use stp::PortNumber;
+
+/// Port numbers a switch can use are `1..PORTS_MAX`. 802.1D allows 4095 (9.2.7); a userspace switch with
+/// more than a thousand descriptors is not something we have seen, and the bound keeps [`PortSet`] at 128
+/// octets, small enough to copy per frame.
+pub const PORTS_MAX: usize = 1024;
+
+const WORDS: usize = PORTS_MAX / 64;
+
+/// A set of port numbers below [`PORTS_MAX`]. Numbers outside are never members; inserting one is ignored,
+/// because the switch refuses such a port when it is added.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct PortSet([u64; WORDS]);
+
+impl PortSet {
+    /// The set without members.
+    pub const EMPTY: Self = Self([0; WORDS]);
+
+    /// The set of one port.
+    #[must_use]
+    pub fn single(port: PortNumber) -> Self {
+        let mut set = Self::EMPTY;
+        set.insert(port);
+        set
+    }
+
+    fn split(port: PortNumber) -> Option<(usize, u64)> {
+        let index = usize::from(port.get());
+        (index < PORTS_MAX).then_some((index / 64, 1 << (index % 64)))
+    }
+
+    /// Makes `port` a member.
+    pub fn insert(&mut self, port: PortNumber) {
+        if let Some((word, bit)) = Self::split(port) {
+            self.0[word] |= bit;
+        }
+    }
+
+    /// Makes `port` no member.
+    pub fn remove(&mut self, port: PortNumber) {
+        if let Some((word, bit)) = Self::split(port) {
+            self.0[word] &= !bit;
+        }
+    }
+
+    /// Inserts or removes.
+    pub fn set(&mut self, port: PortNumber, member: bool) {
+        if member {
+            self.insert(port);
+        } else {
+            self.remove(port);
+        }
+    }
+
+    /// Whether `port` is a member.
+    #[must_use]
+    pub fn contains(&self, port: PortNumber) -> bool {
+        Self::split(port).is_some_and(|(word, bit)| self.0[word] & bit != 0)
+    }
+
+    /// Whether there is no member.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.iter().all(|&word| word == 0)
+    }
+
+    /// How many members.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.iter().map(|word| word.count_ones() as usize).sum()
+    }
+
+    /// Members of both.
+    #[must_use]
+    pub fn intersection(&self, other: &Self) -> Self {
+        Self(std::array::from_fn(|word| self.0[word] & other.0[word]))
+    }
+
+    /// Members of `self` that are not in `other`.
+    #[must_use]
+    pub fn difference(&self, other: &Self) -> Self {
+        Self(std::array::from_fn(|word| self.0[word] & !other.0[word]))
+    }
+
+    /// Members in ascending order.
+    pub fn iter(&self) -> impl Iterator<Item = PortNumber> + use<> {
+        let words = self.0;
+        words.into_iter().zip(0_u16..).flat_map(|(bits, word)| {
+            std::iter::successors((bits != 0).then_some(bits), |bits| {
+                let rest = bits & (bits - 1);
+                (rest != 0).then_some(rest)
+            })
+            .filter_map(move |bits| {
+                let low = u16::try_from(bits.trailing_zeros()).expect("below 64");
+                PortNumber::new(word * 64 + low)
+            })
+        })
+    }
+}
+
+impl Default for PortSet {
+    fn default() -> Self {
+        Self::EMPTY
+    }
+}
+
+impl std::fmt::Debug for PortSet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set()
+            .entries(self.iter().map(PortNumber::get))
+            .finish()
+    }
+}
+
+impl FromIterator<PortNumber> for PortSet {
+    fn from_iter<I: IntoIterator<Item = PortNumber>>(ports: I) -> Self {
+        let mut set = Self::EMPTY;
+        for port in ports {
+            set.insert(port);
+        }
+        set
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    proptest! {
+        #[test]
+        fn agrees_with_a_tree_set(
+            a in proptest::collection::btree_set(1_u16..1024, 0..40),
+            b in proptest::collection::btree_set(1_u16..1024, 0..40),
+        ) {
+            let set = |numbers: &BTreeSet<u16>| {
+                numbers.iter().filter_map(|&n| PortNumber::new(n)).collect::<PortSet>()
+            };
+            let numbers = |set: PortSet| set.iter().map(PortNumber::get).collect::<Vec<_>>();
+            prop_assert_eq!(numbers(set(&a)), a.iter().copied().collect::<Vec<_>>());
+            prop_assert_eq!(set(&a).len(), a.len());
+            prop_assert_eq!(set(&a).is_empty(), a.is_empty());
+            prop_assert_eq!(
+                numbers(set(&a).intersection(&set(&b))),
+                a.intersection(&b).copied().collect::<Vec<_>>()
+            );
+            prop_assert_eq!(
+                numbers(set(&a).difference(&set(&b))),
+                a.difference(&b).copied().collect::<Vec<_>>()
+            );
+        }
+    }
+
+    #[test]
+    fn numbers_beyond_the_bound_are_never_members() {
+        let beyond = PortNumber::new(1024).unwrap();
+        let mut set = PortSet::single(beyond);
+        assert!(set.is_empty());
+        set.insert(PortNumber::new(1023).unwrap());
+        assert_eq!(set.len(), 1);
+        assert!(!set.contains(beyond));
+    }
+}
