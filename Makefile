@@ -1,0 +1,28 @@
+# The commands of the README. Each sets up what it needs.
+CARGO ?= cargo
+export CARGO_TERM_COLOR ?= auto
+
+.PHONY: all build demo test lint setup help
+
+all: build
+
+help: ## show this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile
+
+build: ## build switchd, switchctl and labs (target/release)
+	$(CARGO) build --release --locked --bins
+
+demo: build ## the VMotion lab: six switches converge, a VM moves there and back
+	@target/release/labs run vmotion
+
+setup: ## install the peers the tests talk to (Debian packages)
+	@.ci/setup
+
+test: setup ## every test, peers and namespaces included
+	$(CARGO) build --locked --workspace --bins
+	$(CARGO) test --locked --workspace
+
+lint: ## formatting, clippy, documentation
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items
