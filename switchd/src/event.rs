@@ -69,7 +69,11 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         port: Option<PortName>,
         /// Only of this VLAN.
-        #[serde(default, skip_serializing_if = "Option::is_none", with = "as_vlan_option")]
+        #[serde(
+            default,
+            skip_serializing_if = "Option::is_none",
+            with = "as_vlan_option"
+        )]
         vlan: Option<VlanId>,
         /// How many.
         count: usize,
@@ -179,6 +183,8 @@ pub enum TopologyChangeStep {
     Detected,
     /// A Topology Change Notification arrived from below.
     Notified,
+    /// The designated bridge acknowledged our notification.
+    Acknowledged,
     /// The flag in configuration messages is on.
     Active,
     /// The flag is off again.
@@ -234,7 +240,10 @@ mod as_text {
 
     use serde::{Deserialize, Deserializer, Serializer};
 
-    pub(super) fn serialize<T: Display, S: Serializer>(value: &T, to: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<T: Display, S: Serializer>(
+        value: &T,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
         to.collect_str(value)
     }
 
@@ -291,7 +300,7 @@ mod as_role {
     use stp::PortRole;
 
     pub(super) fn serialize<S: Serializer>(role: &PortRole, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_str(super::role_name(*role))
+        to.collect_str(role)
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<PortRole, D::Error> {
@@ -304,7 +313,7 @@ mod as_role {
             PortRole::Backup,
         ]
         .into_iter()
-        .find(|&role| super::role_name(role) == name)
+        .find(|role| role.to_string() == name)
         .ok_or_else(|| serde::de::Error::custom(format!("'{name}' is no port role")))
     }
 }
@@ -315,7 +324,7 @@ mod as_state {
     use stp::PortState;
 
     pub(super) fn serialize<S: Serializer>(state: &PortState, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_str(super::state_name(*state))
+        to.collect_str(state)
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<PortState, D::Error> {
@@ -328,32 +337,8 @@ mod as_state {
             PortState::Forwarding,
         ]
         .into_iter()
-        .find(|&state| super::state_name(state) == name)
+        .find(|state| state.to_string() == name)
         .ok_or_else(|| serde::de::Error::custom(format!("'{name}' is no port state")))
-    }
-}
-
-/// The name of a port role in event streams and JSON.
-#[must_use]
-pub fn role_name(role: stp::PortRole) -> &'static str {
-    match role {
-        stp::PortRole::Disabled => "disabled",
-        stp::PortRole::Root => "root",
-        stp::PortRole::Designated => "designated",
-        stp::PortRole::Alternate => "alternate",
-        stp::PortRole::Backup => "backup",
-    }
-}
-
-/// The name of a port state in event streams and JSON.
-#[must_use]
-pub fn state_name(state: stp::PortState) -> &'static str {
-    match state {
-        stp::PortState::Disabled => "disabled",
-        stp::PortState::Blocking => "blocking",
-        stp::PortState::Listening => "listening",
-        stp::PortState::Learning => "learning",
-        stp::PortState::Forwarding => "forwarding",
     }
 }
 
@@ -391,7 +376,10 @@ mod tests {
             reason: FlushReason::Management,
         };
         let json = serde_json::to_string(&event).unwrap();
-        assert_eq!(json, r#"{"kind":"cam-flush","count":3,"reason":"management"}"#);
+        assert_eq!(
+            json,
+            r#"{"kind":"cam-flush","count":3,"reason":"management"}"#
+        );
         assert_eq!(serde_json::from_str::<Event>(&json).unwrap(), event);
     }
 }

@@ -138,14 +138,8 @@ mod tests {
     fn the_announcements_of_a_moved_vm_are_told_apart() {
         let gratuitous = arp([10, 0, 0, 5], [10, 0, 0, 5]);
         assert_eq!(Cause::of(&gratuitous), Cause::GratuitousArp);
-        assert_eq!(
-            Cause::of(&tagged(gratuitous.clone())),
-            Cause::GratuitousArp
-        );
-        assert_eq!(
-            Cause::of(&arp([10, 0, 0, 5], [10, 0, 0, 6])),
-            Cause::Arp
-        );
+        assert_eq!(Cause::of(&tagged(gratuitous.clone())), Cause::GratuitousArp);
+        assert_eq!(Cause::of(&arp([10, 0, 0, 5], [10, 0, 0, 6])), Cause::Arp);
         let mut rarp = gratuitous;
         rarp[12..14].copy_from_slice(&[0x80, 0x35]);
         assert_eq!(Cause::of(&rarp), Cause::Rarp);

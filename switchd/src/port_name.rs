@@ -110,7 +110,10 @@ mod tests {
         assert_eq!(name.to_string(), "veth0.10@sw-1_a");
         for (text, message) in [
             ("", "a port name cannot be empty"),
-            ("abcdefghijklmnop", "port name 'abcdefghijklmnop' is longer than 15 octets"),
+            (
+                "abcdefghijklmnop",
+                "port name 'abcdefghijklmnop' is longer than 15 octets",
+            ),
             (
                 "a/b",
                 "port name 'a/b' contains '/'; letters, digits and . _ - @ + are taken",

@@ -229,9 +229,7 @@ impl VlanTable {
         (0_u16..)
             .zip(&self.row_of)
             .filter(|&(_, &slot)| slot != 0)
-            .filter_map(|(vid, &slot)| {
-                Some((member_vid(vid)?, &self.rows[usize::from(slot)]))
-            })
+            .filter_map(|(vid, &slot)| Some((member_vid(vid)?, &self.rows[usize::from(slot)])))
     }
 }
 
@@ -255,8 +253,7 @@ mod tests {
             native_tagged: false,
         };
         let access = PortMode::Access { vlan: vid(10) };
-        let table =
-            VlanTable::new([(port(1), &trunk), (port(2), &access)].into_iter());
+        let table = VlanTable::new([(port(1), &trunk), (port(2), &access)].into_iter());
         assert_eq!(table.row(vid(77)).members, PortSet::single(port(1)));
         assert_eq!(
             table.row(vid(10)).members,

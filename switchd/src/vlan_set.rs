@@ -63,7 +63,9 @@ impl VlanSet {
     #[must_use]
     pub fn contains(&self, vid: VlanId) -> bool {
         let vid = vid.value();
-        self.0.iter().any(|&(low, high)| (low..=high).contains(&vid))
+        self.0
+            .iter()
+            .any(|&(low, high)| (low..=high).contains(&vid))
     }
 
     /// Whether there is no member.

@@ -1,0 +1,294 @@
+//! The Forwarding Process (802.1Q clause 8.6): one frame in, one verdict out.
+//!
+//! The steps stand in the order of the clause: active topology (8.6.1), ingress (8.6.2), learning (8.7), frame
+//! filtering (8.6.3) and egress (8.6.4). Nothing here allocates, waits or reads a clock.
+
+use std::time::Duration;
+
+use cam::{Learned, MacTable, Origin};
+use etherparse::VlanId;
+use pnet_base::MacAddr;
+use stp::{PortNumber, PortState, TreeId};
+
+use crate::counters::DropReason;
+use crate::frame::Header;
+use crate::portset::PortSet;
+use crate::tag::Tci;
+use crate::vlan::{AcceptableFrames, PortMode, VlanTable};
+
+/// What is done with a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "lives on the stack for the length of one frame; a box would be an allocation per frame"
+)]
+pub enum Verdict {
+    /// It leaves by these ports, in its two forms.
+    Relay {
+        /// Its VLAN and priority, for the ports that send it tagged.
+        tag: Tci,
+        /// Whether the tag it came with is taken off (and, where tagged, replaced).
+        strip: bool,
+        /// Ports that send it tagged.
+        tagged: PortSet,
+        /// Ports that send it untagged.
+        untagged: PortSet,
+    },
+    /// It went to a reserved address: for this switch, never relayed.
+    Deliver(ReservedAddress),
+    /// It goes nowhere.
+    Drop(DropReason),
+}
+
+/// How the process ends before egress.
+#[derive(Clone, Copy)]
+enum End {
+    Deliver(ReservedAddress),
+    Drop(DropReason),
+}
+
+/// A verdict, and what the frame taught.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// What is done with the frame.
+    pub verdict: Verdict,
+    /// What its source address did to the CAM, if it got that far.
+    pub learned: Option<Lesson>,
+}
+
+/// What a source address did to the CAM.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lesson {
+    /// The frame's VLAN.
+    pub vlan: VlanId,
+    /// Its source address.
+    pub address: MacAddr,
+    /// The outcome.
+    pub learned: Learned<PortNumber>,
+}
+
+/// The last octet's low nibble of 01-80-C2-00-00-0X (802.1Q Table 8-1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ReservedAddress(u8);
+
+impl ReservedAddress {
+    /// The Bridge Group Address, 01-80-C2-00-00-00: where BPDUs go.
+    pub const BRIDGE_GROUP: Self = Self(0);
+
+    /// `Some` for the sixteen addresses a bridge never relays.
+    #[must_use]
+    pub fn of(address: MacAddr) -> Option<Self> {
+        match address.octets() {
+            [0x01, 0x80, 0xc2, 0x00, 0x00, last @ 0x00..=0x0f] => Some(Self(last)),
+            _ => None,
+        }
+    }
+}
+
+/// What the Forwarding Process knows of a port, derived from its settings when they change.
+#[derive(Clone, Copy, Debug)]
+struct Ingress {
+    pvid: VlanId,
+    acceptable: AcceptableFrames,
+    filtering: bool,
+    tunnel: bool,
+}
+
+/// Ports that learn and ports that forward, on one tree.
+#[derive(Clone, Copy, Debug, Default)]
+struct ActiveTopology {
+    learning: PortSet,
+    forwarding: PortSet,
+}
+
+/// The Forwarding Process: VLAN membership, port states per tree, and how each port receives.
+#[derive(Clone, Debug)]
+pub(crate) struct Forwarding {
+    ingress: Vec<Option<Ingress>>,
+    vlans: VlanTable,
+    /// Indexed by tree. One tree until there are more.
+    trees: Vec<ActiveTopology>,
+}
+
+impl Forwarding {
+    pub(crate) fn new() -> Self {
+        Self {
+            ingress: Vec::new(),
+            vlans: VlanTable::new(std::iter::empty()),
+            trees: vec![ActiveTopology::default()],
+        }
+    }
+
+    /// Takes over the ports' settings. Port states stay.
+    pub(crate) fn set_ports<'a>(
+        &mut self,
+        ports: impl Iterator<Item = (PortNumber, &'a PortMode, AcceptableFrames, bool)> + Clone,
+    ) {
+        self.vlans = VlanTable::new(ports.clone().map(|(port, mode, _, _)| (port, mode)));
+        self.ingress.clear();
+        for (port, mode, acceptable, filtering) in ports {
+            let index = usize::from(port.get());
+            if self.ingress.len() <= index {
+                self.ingress.resize(index + 1, None);
+            }
+            self.ingress[index] = Some(Ingress {
+                pvid: mode.pvid(),
+                acceptable,
+                filtering,
+                tunnel: mode.is_tunnel(),
+            });
+        }
+    }
+
+    pub(crate) fn vlans(&self) -> &VlanTable {
+        &self.vlans
+    }
+
+    /// The tree that `vlan` is mapped to.
+    pub(crate) fn tree_of(&self, _vlan: VlanId) -> TreeId {
+        TreeId::COMMON
+    }
+
+    fn topology(&self, tree: TreeId) -> &ActiveTopology {
+        &self.trees[usize::from(tree.get())]
+    }
+
+    pub(crate) fn set_state(&mut self, tree: TreeId, port: PortNumber, state: PortState) {
+        let topology = &mut self.trees[usize::from(tree.get())];
+        topology.learning.set(port, state.learns());
+        topology.forwarding.set(port, state.forwards());
+    }
+
+    /// Decides one frame that arrived by `port`, and learns from it. Cost: one or two CAM operations and a
+    /// few set operations, whatever the number of ports and VLANs.
+    pub(crate) fn decide(
+        &self,
+        cam: &mut MacTable<PortNumber>,
+        now: Duration,
+        port: PortNumber,
+        frame: &[u8],
+    ) -> Decision {
+        let mut learned = None;
+        let verdict = match self.relay(cam, now, port, frame, &mut learned) {
+            Ok(verdict) => verdict,
+            Err(End::Deliver(address)) => Verdict::Deliver(address),
+            Err(End::Drop(reason)) => Verdict::Drop(reason),
+        };
+        Decision { verdict, learned }
+    }
+
+    fn relay(
+        &self,
+        cam: &mut MacTable<PortNumber>,
+        now: Duration,
+        port: PortNumber,
+        frame: &[u8],
+        lesson: &mut Option<Lesson>,
+    ) -> Result<Verdict, End> {
+        let drop = |reason| Err(End::Drop(reason));
+        let Some(header) = Header::parse(frame) else {
+            return drop(DropReason::Runt);
+        };
+        if header.source.is_multicast() || header.source.is_zero() {
+            return drop(DropReason::SourceInvalid);
+        }
+        if let Some(reserved) = ReservedAddress::of(header.destination) {
+            return Err(End::Deliver(reserved));
+        }
+        let Some(&Some(ingress)) = self.ingress.get(usize::from(port.get())) else {
+            return drop(DropReason::PortState);
+        };
+        let (tag, strip) = ingress.classify(&header).map_err(End::Drop)?;
+        let row = self.vlans.row(tag.vid);
+        if ingress.filtering && !row.members.contains(port) {
+            return drop(DropReason::IngressFilter);
+        }
+        let topology = self.topology(self.tree_of(tag.vid));
+        if !topology.learning.contains(port) {
+            return drop(DropReason::PortState);
+        }
+        *lesson = Some(Lesson {
+            vlan: tag.vid,
+            address: header.source,
+            learned: cam.learn(now, tag.vid, header.source, port),
+        });
+        if !topology.forwarding.contains(port) {
+            return drop(DropReason::PortState);
+        }
+        let candidates = row.members.intersection(&topology.forwarding);
+        let egress =
+            egress(cam, now, port, tag.vid, header.destination, candidates).map_err(End::Drop)?;
+        Ok(Verdict::Relay {
+            tag,
+            strip,
+            tagged: egress.difference(&row.untagged),
+            untagged: egress.intersection(&row.untagged),
+        })
+    }
+}
+
+impl Ingress {
+    /// VID classification and acceptable frame types (802.1Q 6.9). Says the frame's VLAN and priority, and
+    /// whether the tag it came with is its VLAN tag.
+    fn classify(&self, header: &Header) -> Result<(Tci, bool), DropReason> {
+        if self.tunnel {
+            // The customer's tag stays inside; its priority is copied to the outside.
+            let inner = header.tag.unwrap_or(Tci::of(self.pvid));
+            return Ok((inner.with_vid(self.pvid), false));
+        }
+        let tagged = header.tag.filter(|tag| tag.vid != VlanId::ZERO);
+        let admitted = match self.acceptable {
+            AcceptableFrames::All => true,
+            AcceptableFrames::Tagged => tagged.is_some(),
+            AcceptableFrames::Untagged => tagged.is_none(),
+        };
+        if tagged.is_some_and(|tag| tag.vid.value() == VlanId::MAX_U16) {
+            return Err(DropReason::VidReserved);
+        }
+        if !admitted {
+            return Err(DropReason::FrameType);
+        }
+        Ok(match (tagged, header.tag) {
+            (Some(tag), _) => (tag, true),
+            (None, Some(priority)) => (priority.with_vid(self.pvid), true),
+            (None, None) => (Tci::of(self.pvid), false),
+        })
+    }
+}
+
+/// Where a frame for `destination` leaves, among `candidates`: members of its VLAN that forward.
+fn egress(
+    cam: &MacTable<PortNumber>,
+    now: Duration,
+    ingress: PortNumber,
+    vlan: VlanId,
+    destination: MacAddr,
+    candidates: PortSet,
+) -> Result<PortSet, DropReason> {
+    let known = if destination.is_multicast() {
+        None
+    } else {
+        cam.entry(now, vlan, destination)
+    };
+    let Some(entry) = known else {
+        let mut flood = candidates;
+        flood.remove(ingress);
+        return if flood.is_empty() {
+            Err(DropReason::NoEgress)
+        } else {
+            Ok(flood)
+        };
+    };
+    if entry.origin == Origin::Local {
+        Err(DropReason::OwnAddress)
+    } else if entry.port == ingress {
+        Err(DropReason::SamePort)
+    } else if candidates.contains(entry.port) {
+        Ok(PortSet::single(entry.port))
+    } else {
+        Err(DropReason::EgressFilter)
+    }
+}
+
+#[cfg(test)]
+mod tests;
