@@ -77,7 +77,7 @@ fn port_numbers(node: &Node) -> Result<(), Fault> {
     let NodeKind::Switch(switch) = &node.kind else {
         return Ok(());
     };
-    let mut owners: BTreeMap<u16, &str> = BTreeMap::new();
+    let mut owners: BTreeMap<u32, &str> = BTreeMap::new();
     for port in &switch.ports {
         let first = port
             .settings

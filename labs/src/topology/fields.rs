@@ -4,12 +4,12 @@ use core::net::IpAddr;
 use core::ops::RangeInclusive;
 use core::time::Duration;
 
-use etherparse::VlanId;
 use pnet_base::MacAddr;
+use switchd::config::{VlanList, VlanNumber};
 
+use super::Address;
 use super::error::{Fault, Position};
 use super::yaml::{Key, Kind, Value};
-use super::{Address, VlanRange};
 
 /// A mapping whose keys are all known.
 pub(super) struct Fields<'v> {
@@ -326,44 +326,19 @@ pub(super) fn ip(value: &Value, key: &str) -> Result<IpAddr, Fault> {
 }
 
 /// A VLAN, 1 to 4094 (802.1Q Table 9-2: 0 and 4095 are reserved).
-pub(super) fn vlan(value: &Value, key: &str) -> Result<VlanId, Fault> {
-    vlan_word(value, key, text(value, key)?)
-}
-
-fn vlan_word(value: &Value, key: &str, written: &str) -> Result<VlanId, Fault> {
-    let number = written
-        .parse::<u16>()
-        .ok()
-        .filter(|vlan| (1..=4094).contains(vlan));
-    number
-        .and_then(|vlan| VlanId::try_new(vlan).ok())
-        .ok_or_else(|| {
-            Fault::new(
-                value.at,
-                format!("`{key}`: expected a VLAN 1 to 4094, found `{written}`"),
-            )
-        })
+pub(super) fn vlan(value: &Value, key: &str) -> Result<VlanNumber, Fault> {
+    let written = text(value, key)?;
+    let message = || format!("`{key}`: expected a VLAN 1 to 4094, found `{written}`");
+    written.parse().map_err(|_| Fault::new(value.at, message()))
 }
 
 /// VLANs and ranges: `10`, `[10, 20-29]`, `10,20-29`; `all` is every VLAN.
-pub(super) fn vlans(value: &Value, key: &str) -> Result<Vec<VlanRange>, Fault> {
-    let mut ranges = Vec::new();
+pub(super) fn vlans(value: &Value, key: &str) -> Result<VlanList, Fault> {
+    let mut vlans = VlanList::none();
     for item in list(value, &format!("`{key}`"))? {
-        for written in text(item, key)?.split(',').map(str::trim) {
-            let (first, last) = match written.split_once('-') {
-                _ if written == "all" => ("1", "4094"),
-                Some((first, last)) => (first.trim(), last.trim()),
-                None => (written, written),
-            };
-            let (first, last) = (vlan_word(item, key, first)?, vlan_word(item, key, last)?);
-            if first > last {
-                return Err(Fault::new(
-                    item.at,
-                    format!("`{key}`: the range `{written}` runs backwards"),
-                ));
-            }
-            ranges.push(VlanRange { first, last });
-        }
+        let more: Result<VlanList, _> = text(item, key)?.parse();
+        let more = more.map_err(|error| Fault::new(item.at, format!("`{key}`: {error}")))?;
+        vlans = vlans.with(&more);
     }
-    Ok(ranges)
+    Ok(vlans)
 }

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use switchd::config::PortSettings;
+
 use super::error::{Fault, Position};
 use super::fields::{self, Fields};
 use super::nodes::{Declared, DeclaredKind, DeclaredPort};
 use super::yaml::Value;
-use super::{
-    Endpoint, Host, HostPort, Link, Node, NodeKind, PortMode, PortSettings, SwitchPort, Wire,
-};
+use super::{Endpoint, Host, HostPort, Link, Node, NodeKind, SwitchPort, Wire};
 
 /// Most endpoints of one shared segment.
 const ENDPOINTS_MAX: usize = 64;
@@ -199,7 +199,7 @@ fn vm_port(node: &Declared) -> Option<(String, Position, PortSettings)> {
         return None;
     };
     let settings = PortSettings {
-        mode: vm.vlan.map(PortMode::Access),
+        access: vm.vlan,
         ..PortSettings::default()
     };
     Some((node.name.clone(), node.at, settings))

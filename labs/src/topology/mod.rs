@@ -34,14 +34,12 @@ mod tests;
 mod yaml;
 
 use core::net::IpAddr;
-use core::time::Duration;
 use std::path::Path;
 
-use etherparse::VlanId;
 use pnet_base::MacAddr;
+use switchd::config::{PortSettings, StpSettings, VlanNumber};
 
 pub use error::{Error, Position, nearest};
-pub use port::{PortMode, PortSettings, VlanRange};
 pub use steps::{Check, Expectation, LinkChange, MacSubject, PingTarget, Setting, Step, StepKind};
 
 /// Largest lab file read, in octets.
@@ -94,18 +92,10 @@ pub enum NodeKind {
 /// A switch's settings. What the file leaves out is `None`: the daemon's default holds.
 #[derive(Debug, Clone, Default)]
 pub struct Switch {
-    /// Whether it runs the spanning tree. A hypervisor's vSwitch does not.
-    pub stp: Option<bool>,
-    /// Bridge priority, 0 to 61440 in steps of 4096 (802.1D-2004 Table 17-2).
-    pub priority: Option<u16>,
-    /// Hello time, 1 to 10 s (802.1D-1998 Table 8-3).
-    pub hello: Option<u32>,
-    /// Max age, 6 to 40 s.
-    pub max_age: Option<u32>,
-    /// Forward delay, 4 to 30 s.
-    pub forward_delay: Option<u32>,
+    /// Its spanning tree, with timers that keep 802.1D-1998 8.10.2. A hypervisor's vSwitch has it off.
+    pub stp: StpSettings,
     /// Ageing time of the filtering database, 10 to 1,000,000 s.
-    pub ageing: Option<u32>,
+    pub ageing: Option<u64>,
     /// Most entries of the filtering database.
     pub cam_capacity: Option<u32>,
     /// The bridge's address.
@@ -170,7 +160,7 @@ pub struct Vm {
     /// Its address.
     pub ip: Address,
     /// The VLAN its vSwitch port is an access port of (a port group); `None` is the switch's default.
-    pub vlan: Option<VlanId>,
+    pub vlan: Option<VlanNumber>,
     /// Memory in octets, a multiple of 4096, up to 4 GiB.
     pub memory: u64,
     /// How fast the guest dirties its memory, in octets per second.
@@ -357,9 +347,9 @@ impl Switch {
         self.ports.iter().find(|port| port.name == name)
     }
 
-    /// The forward delay in force if this switch is root; the default is 15 s (802.1D-1998 Table 8-3).
+    /// Whether it runs the spanning tree; it does unless told not to.
     #[must_use]
-    pub fn forward_delay(&self) -> Duration {
-        Duration::from_secs(self.forward_delay.unwrap_or(15).into())
+    pub fn runs_stp(&self) -> bool {
+        self.stp.enabled != Some(false)
     }
 }

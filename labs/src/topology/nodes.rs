@@ -2,9 +2,11 @@
 
 use core::net::IpAddr;
 
+use switchd::config::{PortSettings, StpSettings};
+
 use super::error::{Fault, Position};
 use super::fields::{self, Fields};
-use super::port::{self, PortSettings};
+use super::port;
 use super::yaml::{Key, Value};
 use super::{Address, NODE_NAME_MAX, PORT_NAME_MAX, Switch, Vm};
 
@@ -171,30 +173,33 @@ fn switch(fields: &Fields<'_>, what: &str) -> Result<DeclaredKind, Fault> {
 /// The settings of a switch itself; also what a `set` step takes.
 pub(super) fn switch_settings(fields: &Fields<'_>) -> Result<Switch, Fault> {
     let seconds = |name, range| fields.read(name, |value, key| fields::seconds(value, key, range));
+    let priority = fields.read("priority", |value, key| {
+        fields::stepped(value, key, 0..=61440, 4096)
+    })?;
     let settings = Switch {
-        stp: fields.read("stp", fields::switch)?,
-        priority: fields.read("priority", |value, key| {
-            fields::stepped(value, key, 0..=61440, 4096)
-        })?,
-        hello: seconds("hello", 1..=10)?,
-        max_age: seconds("max-age", 6..=40)?,
-        forward_delay: seconds("forward-delay", 4..=30)?,
-        ageing: seconds("ageing", 10..=1_000_000)?,
+        stp: StpSettings {
+            enabled: fields.read("stp", fields::switch)?,
+            priority: priority.map(u32::from),
+            hello: seconds("hello", 1..=10)?,
+            max_age: seconds("max-age", 6..=40)?,
+            forward_delay: seconds("forward-delay", 4..=30)?,
+        },
+        ageing: seconds("ageing", 10..=1_000_000)?.map(u64::from),
         cam_capacity: fields.read("cam-capacity", |value, key| {
             fields::number(value, key, 1..=1_000_000)
         })?,
         address: fields.read("address", fields::mac)?,
         ports: Vec::new(),
     };
-    timers(fields, &settings)?;
+    timers(fields, &settings.stp)?;
     Ok(settings)
 }
 
 /// 802.1D-1998 8.10.2: 2 × (forward delay − 1 s) ≥ max age ≥ 2 × (hello time + 1 s).
-fn timers(fields: &Fields<'_>, switch: &Switch) -> Result<(), Fault> {
-    let hello = switch.hello.unwrap_or(2);
-    let max_age = switch.max_age.unwrap_or(20);
-    let forward_delay = switch.forward_delay.unwrap_or(15);
+fn timers(fields: &Fields<'_>, stp: &StpSettings) -> Result<(), Fault> {
+    let hello = stp.hello.unwrap_or(2);
+    let max_age = stp.max_age.unwrap_or(20);
+    let forward_delay = stp.forward_delay.unwrap_or(15);
     let place = ["max-age", "forward-delay", "hello"]
         .iter()
         .find_map(|name| fields.get(name));

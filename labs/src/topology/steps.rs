@@ -22,13 +22,14 @@
 use core::net::IpAddr;
 use core::time::Duration;
 
-use etherparse::VlanId;
 use pnet_base::MacAddr;
+use stp::{PortRole, PortState};
+use switchd::config::{PortSettings, VlanNumber};
 
 use super::error::{Fault, Position};
 use super::fields::{self, Fields};
 use super::yaml::{Key, Kind, Value};
-use super::{Endpoint, NodeKind, PortSettings, Switch, Topology, links, nodes, port};
+use super::{Endpoint, NodeKind, Switch, Topology, links, nodes, port};
 
 /// All steps there are.
 const KEYS: &[&str] = &["wait", "link", "set", "migrate", "check"];
@@ -133,10 +134,10 @@ pub enum Expectation {
     Port {
         /// The port.
         endpoint: Endpoint,
-        /// Its role: `root`, `designated`, `alternate`, `backup` or `disabled`.
-        role: Option<&'static str>,
-        /// Its state: `blocking`, `listening`, `learning`, `forwarding` or `disabled`.
-        state: Option<&'static str>,
+        /// Its role.
+        role: Option<PortRole>,
+        /// Its state.
+        state: Option<PortState>,
     },
     /// The filtering database of `switch` has `subject` at port `at` (`None`: nowhere).
     Cam {
@@ -145,7 +146,7 @@ pub enum Expectation {
         /// Whose address.
         subject: MacSubject,
         /// In this VLAN, or in any.
-        vlan: Option<VlanId>,
+        vlan: Option<VlanNumber>,
         /// The port.
         at: Option<String>,
     },
@@ -360,9 +361,7 @@ fn root(fields: &Fields<'_>, topology: &Topology) -> Result<Expectation, Fault> 
                 .collect::<Result<_, _>>()?
         }
         None => {
-            let running = topology
-                .switches()
-                .filter(|(_, switch)| switch.stp != Some(false));
+            let running = topology.switches().filter(|(_, switch)| switch.runs_stp());
             running.map(|(name, _)| name.to_owned()).collect()
         }
     };
@@ -370,19 +369,19 @@ fn root(fields: &Fields<'_>, topology: &Topology) -> Result<Expectation, Fault> 
 }
 
 fn port_check(fields: &Fields<'_>, topology: &Topology) -> Result<Expectation, Fault> {
-    const ROLES: &[(&str, &str)] = &[
-        ("root", "root"),
-        ("designated", "designated"),
-        ("alternate", "alternate"),
-        ("backup", "backup"),
-        ("disabled", "disabled"),
+    const ROLES: &[(&str, PortRole)] = &[
+        ("root", PortRole::Root),
+        ("designated", PortRole::Designated),
+        ("alternate", PortRole::Alternate),
+        ("backup", PortRole::Backup),
+        ("disabled", PortRole::Disabled),
     ];
-    const STATES: &[(&str, &str)] = &[
-        ("blocking", "blocking"),
-        ("listening", "listening"),
-        ("learning", "learning"),
-        ("forwarding", "forwarding"),
-        ("disabled", "disabled"),
+    const STATES: &[(&str, PortState)] = &[
+        ("blocking", PortState::Blocking),
+        ("listening", PortState::Listening),
+        ("learning", PortState::Learning),
+        ("forwarding", PortState::Forwarding),
+        ("disabled", PortState::Disabled),
     ];
     let value = fields.need("port")?;
     let endpoint = switch_endpoint(value, "port", topology)?;
@@ -505,7 +504,7 @@ fn stp_switch(value: &Value, key: &str, topology: &Topology) -> Result<String, F
     let name = switch_name(value, key, topology)?;
     if topology
         .switch(&name)
-        .is_some_and(|switch| switch.stp == Some(false))
+        .is_some_and(|switch| !switch.runs_stp())
     {
         return Err(Fault::new(
             value.at,

@@ -35,20 +35,15 @@ fn a_pair_is_read_as_written() {
     let lab = Topology::parse("lab.yml", PAIR).unwrap();
     assert_eq!(lab.name, "pair");
     let sw1 = lab.switch("sw1").unwrap();
-    let vlan = |vlan| VlanId::try_new(vlan).unwrap();
-    let ranges = [(10, 10), (20, 29)].map(|(first, last)| VlanRange {
-        first: vlan(first),
-        last: vlan(last),
-    });
-    let trunk = PortMode::Trunk {
-        allowed: ranges.to_vec(),
-        native: Some(vlan(1)),
-        native_tagged: false,
+    let trunk = PortSettings {
+        trunk: Some("10,20-29".parse().unwrap()),
+        native: VlanNumber::new(1),
+        ..PortSettings::default()
     };
-    assert_eq!(sw1.ports[0].settings.mode, Some(trunk));
-    assert_eq!(sw1.stp, None);
+    assert_eq!(sw1.ports[0].settings, trunk);
+    assert!(sw1.runs_stp());
     let sw2 = lab.switch("sw2").unwrap();
-    assert_eq!(sw2.stp, Some(false));
+    assert!(!sw2.runs_stp());
     let wires: Vec<_> = sw2
         .ports
         .iter()
@@ -67,17 +62,14 @@ fn the_vmotion_lab_is_right_and_its_vswitches_have_a_port_for_the_vm() {
     let lab = Topology::parse("vmotion.yml", include_str!("../../scenarios/vmotion.yml")).unwrap();
     assert_eq!(lab.switches().count(), 6);
     assert_eq!(
-        lab.switch("core2").unwrap().hello,
+        lab.switch("core2").unwrap().stp.hello,
         Some(1),
         "supplied by `kinds`"
     );
     for vswitch in ["vsw1", "vsw2"] {
         let port = lab.switch(vswitch).unwrap().port("vm1").unwrap();
         assert_eq!(port.wire, Wire::Vm("vm1".to_owned()));
-        assert_eq!(
-            port.settings.mode,
-            Some(PortMode::Access(VlanId::try_new(10).unwrap()))
-        );
+        assert_eq!(port.settings.access, VlanNumber::new(10));
     }
     assert_eq!(lab.vm("vm1").unwrap().memory, 64 << 20);
 }
@@ -158,7 +150,7 @@ fn faults_of_nodes() {
     );
     assert_eq!(
         pair_with("20-29", "29-20"),
-        "lab.yml:4:50: `trunk`: the range `29-20` runs backwards"
+        "lab.yml:4:50: `trunk`: '29-20' runs backwards: write the lower VLAN first"
     );
     assert_eq!(
         pair_with("10.0.10.5/24", "10.0.10.256/24"),
