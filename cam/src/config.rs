@@ -31,6 +31,10 @@ impl Capacity {
     pub const fn get(self) -> usize {
         self.0 as usize
     }
+
+    pub(crate) const fn entries(self) -> u32 {
+        self.0
+    }
 }
 
 impl Default for Capacity {

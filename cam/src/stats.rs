@@ -1,5 +1,7 @@
 //! What the table counts.
 
+use crate::slots::Kind;
+
 /// Counters since the table was made, and how full it is now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
@@ -15,6 +17,8 @@ pub struct Stats {
     pub evicted: u64,
     /// Entries flushed.
     pub flushed: u64,
+    /// Entries removed or replaced by management.
+    pub removed: u64,
     /// Source addresses that were not learned.
     pub rejected: u64,
     /// Entries held now, by origin.
@@ -38,6 +42,14 @@ pub struct Count {
 }
 
 impl Count {
+    pub(crate) fn of_mut(&mut self, kind: Kind) -> &mut usize {
+        match kind {
+            Kind::Dynamic => &mut self.dynamic,
+            Kind::Static => &mut self.r#static,
+            Kind::Local => &mut self.local,
+        }
+    }
+
     /// All of them.
     #[must_use]
     pub const fn total(&self) -> usize {

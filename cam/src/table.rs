@@ -1,53 +1,82 @@
-//! The table.
+//! The table: what a bridge asks of its filtering database.
 
+mod expiry;
+mod flush;
+mod listing;
+#[cfg(test)]
+mod tests;
+
+use core::fmt;
 use core::time::Duration;
-use std::collections::BTreeMap;
 
 use etherparse::VlanId;
 use pnet_base::MacAddr;
 
+use crate::ageing::Ageing;
+use crate::groups::Groups;
+use crate::list::{self, List, NIL};
+use crate::ports::Ports;
+use crate::slots::{BY_AGE, BY_PORT, Key, Kind, Slot, Slots};
 use crate::{
-    AgeingTime, Count, Departed, Departure, Entry, Flush, InsertError, Learned, MacTableConfig,
-    Origin, Rejection, Stats,
+    Departed, Departure, Entry, InsertError, Learned, MacTableConfig, Origin, Rejection, Stats,
 };
 
-/// How many ports can have entries at once: as many as there are port numbers.
-pub const PORTS_MAX: usize = 4095;
-/// How many entries one [`MacTable::expire`] removes at most, whatever its budget.
-pub const EXPIRE_BUDGET_MAX: usize = 4096;
-/// How many places of the table one [`MacTable::entries_from`] looks at most, whatever its limit.
-pub const LIST_LIMIT_MAX: usize = 4096;
+pub use expiry::EXPIRE_BUDGET_MAX;
+pub use listing::LIST_LIMIT_MAX;
 
-type Key = (VlanId, MacAddr);
+/// How many ports can have entries at once: as many as there are port numbers (802.1D-2004 clause 9.2.7).
+pub const PORTS_MAX: usize = 4095;
 
 /// The filtering database: which port reaches which address in which VLAN.
-#[derive(Clone, Debug)]
+///
+/// `P` is the caller's handle for a port; where ports are listed or equally full, their order is `P`'s. The
+/// [crate documentation](crate) says what every method costs.
+///
+/// `now` is time since any fixed instant and never goes back. If it does all the same, the table takes the latest
+/// instant it was told instead: entries may be held longer, nothing else happens.
+#[derive(Clone)]
 pub struct MacTable<P> {
-    entries: BTreeMap<Key, (Entry<P>, u64)>,
-    config: MacTableConfig,
-    short: Option<Duration>,
-    sequence: u64,
+    slots: Slots,
+    groups: Groups,
+    ports: Ports<P>,
+    /// All dynamic entries, flushed ones included until they are reclaimed, least recently refreshed first.
+    by_age: List,
+    ageing: Ageing,
     stats: Stats,
     departed: Vec<Departed<P>>,
 }
 
 impl<P: Copy + Ord> MacTable<P> {
-    /// An empty table.
+    /// An empty table. Reserves all the memory it will ever need and touches next to none of it.
     #[must_use]
     pub fn new(config: MacTableConfig) -> Self {
+        let MacTableConfig {
+            capacity,
+            hash_key,
+            ageing,
+        } = config;
         Self {
-            entries: BTreeMap::new(),
-            config,
-            short: None,
-            sequence: 0,
-            stats: Stats::default(),
-            departed: Vec::new(),
+            slots: Slots::new(capacity.entries(), hash_key),
+            groups: Groups::new(capacity.entries(), hash_key),
+            ports: Ports::new(),
+            by_age: List::default(),
+            ageing: Ageing::new(ageing),
+            stats: Stats {
+                capacity: capacity.get(),
+                ..Stats::default()
+            },
+            departed: Vec::with_capacity(capacity.get().min(EXPIRE_BUDGET_MAX)),
         }
     }
 
-    /// Learns that a frame with source `address` came in by `port`.
+    /// Learns that a frame with source `address`, classified to `vlan`, came in by `port` (802.1D-1998 clause 7.8).
+    ///
+    /// Whether the port's state allows learning is for the caller to know. In a full table the newcomer takes the
+    /// place of an expired entry; failing that, of the least recently refreshed dynamic entry of the fullest port
+    /// (`port` itself if none is fuller, else the lowest of the equally full ones).
     pub fn learn(&mut self, now: Duration, vlan: VlanId, address: MacAddr, port: P) -> Learned<P> {
-        let learned = self.try_learn(now, vlan, address, port);
+        let at = self.ageing.advance(now);
+        let learned = self.learn_at(at, vlan, address, port);
         match learned {
             Learned::New { .. } => self.stats.learned += 1,
             Learned::Refreshed => self.stats.refreshed += 1,
@@ -57,127 +86,29 @@ impl<P: Copy + Ord> MacTable<P> {
         learned
     }
 
-    fn try_learn(&mut self, now: Duration, vlan: VlanId, address: MacAddr, port: P) -> Learned<P> {
-        if address.is_zero() {
-            return Learned::Rejected(Rejection::Zero);
-        }
-        if address.is_multicast() {
-            return Learned::Rejected(Rejection::Group);
-        }
-        let mut displaced = None;
-        if let Some(held) = self.held(now, vlan, address) {
-            match held.origin {
-                Origin::Local => return Learned::Rejected(Rejection::Local),
-                Origin::Static if held.port == port => return Learned::Refreshed,
-                Origin::Static => return Learned::Rejected(Rejection::Static),
-                Origin::Dynamic { .. } => {
-                    self.put(now, vlan, address, port);
-                    if held.port == port {
-                        return Learned::Refreshed;
-                    }
-                    return Learned::Moved { from: held.port };
-                }
-            }
-        } else if let Some((entry, _)) = self.entries.remove(&(vlan, address)) {
-            self.stats.expired += 1;
-            displaced = Some(departed(entry, Departure::Expired));
-        } else if self.entries.len() == self.config.capacity.get() {
-            displaced = self.make_room(now, port);
-            if displaced.is_none() {
-                return Learned::Rejected(Rejection::Full);
-            }
-        }
-        self.put(now, vlan, address, port);
-        Learned::New { displaced }
-    }
-
-    fn put(&mut self, now: Duration, vlan: VlanId, address: MacAddr, port: P) {
-        self.sequence += 1;
-        let origin = Origin::Dynamic {
-            seen: now,
-            expires: now + self.hold_time(),
-        };
-        let entry = Entry {
-            vlan,
-            address,
-            port,
-            origin,
-        };
-        self.entries.insert((vlan, address), (entry, self.sequence));
-    }
-
-    fn held(&self, now: Duration, vlan: VlanId, address: MacAddr) -> Option<Entry<P>> {
-        let (entry, _) = self.entries.get(&(vlan, address))?;
-        self.alive(now, *entry)
-    }
-
-    fn alive(&self, now: Duration, mut entry: Entry<P>) -> Option<Entry<P>> {
-        if let Origin::Dynamic { seen, .. } = entry.origin {
-            let expires = seen + self.hold_time();
-            entry.origin = Origin::Dynamic { seen, expires };
-            return (now < expires).then_some(entry);
-        }
-        Some(entry)
-    }
-
-    fn make_room(&mut self, now: Duration, port: P) -> Option<Departed<P>> {
-        let expired = self
-            .oldest()
-            .filter(|entry| self.alive(now, *entry).is_none());
-        let (entry, cause) = match expired {
-            Some(entry) => (entry, Departure::Expired),
-            None => (self.payer(port)?, Departure::Evicted),
-        };
-        self.entries.remove(&(entry.vlan, entry.address));
-        match cause {
-            Departure::Expired => self.stats.expired += 1,
-            Departure::Evicted => self.stats.evicted += 1,
-            Departure::Replaced => {}
-        }
-        Some(departed(entry, cause))
-    }
-
-    fn oldest(&self) -> Option<Entry<P>> {
-        self.dynamic().min_by_key(|(_, s)| *s).map(|(e, _)| e)
-    }
-
-    fn dynamic(&self) -> impl Iterator<Item = (Entry<P>, u64)> {
-        self.entries
-            .values()
-            .copied()
-            .filter(|(entry, _)| matches!(entry.origin, Origin::Dynamic { .. }))
-    }
-
-    fn payer(&self, learner: P) -> Option<Entry<P>> {
-        let mut counts: BTreeMap<P, usize> = BTreeMap::new();
-        for (entry, _) in self.dynamic() {
-            *counts.entry(entry.port).or_default() += 1;
-        }
-        let max = counts.values().copied().max()?;
-        let port = if counts.get(&learner) == Some(&max) {
-            learner
-        } else {
-            *counts.iter().find(|(_, count)| **count == max)?.0
-        };
-        self.dynamic()
-            .filter(|(entry, _)| entry.port == port)
-            .min_by_key(|(_, s)| *s)
-            .map(|(e, _)| e)
-    }
-
     /// The port that reaches `address` in `vlan`, if known.
+    ///
+    /// Of a local entry this is the port the address belongs to; a caller that must not relay frames meant for the
+    /// bridge itself asks for the [`entry`](Self::entry), at the same cost.
     #[must_use]
     pub fn lookup(&self, now: Duration, vlan: VlanId, address: MacAddr) -> Option<P> {
-        self.held(now, vlan, address).map(|entry| entry.port)
+        let slot = self.slots.get(self.slots.find(Key::new(vlan, address))?);
+        self.is_held(slot, self.ageing.at(now))
+            .then(|| self.ports.handle(slot.port))
     }
 
     /// The entry of `address` in `vlan`, if any.
     #[must_use]
     pub fn entry(&self, now: Duration, vlan: VlanId, address: MacAddr) -> Option<Entry<P>> {
-        self.held(now, vlan, address)
+        let slot = self.slots.get(self.slots.find(Key::new(vlan, address))?);
+        self.is_held(slot, self.ageing.at(now))
+            .then(|| self.describe(slot))
     }
 
-    /// Binds `address` in `vlan` to `port`, in place of whatever is known of it.
+    /// Binds `address` in `vlan` to `port` until removed, in place of any dynamic or static entry it has.
+    ///
+    /// Returns the entry that left for it: the one replaced, or whoever made room in a full table as for
+    /// [`learn`](Self::learn). The same entry again changes nothing and returns `None`.
     ///
     /// # Errors
     /// [`InsertError`]; the table is then unchanged.
@@ -188,15 +119,12 @@ impl<P: Copy + Ord> MacTable<P> {
         address: MacAddr,
         port: P,
     ) -> Result<Option<Departed<P>>, InsertError> {
-        if let Some((entry, _)) = self.entries.get(&(vlan, address))
-            && entry.origin == Origin::Local
-        {
-            return Err(InsertError::Local);
-        }
-        self.insert(now, vlan, address, port, Origin::Static)
+        self.insert(now, Key::new(vlan, address), port, Kind::Static)
     }
 
-    /// Makes `address` in `vlan` one of the bridge's own, belonging to `port`.
+    /// Makes `address` in `vlan` one of the bridge's own, belonging to `port`, in place of any entry it has.
+    ///
+    /// Returns as [`insert_static`](Self::insert_static) does.
     ///
     /// # Errors
     /// [`InsertError`], never [`InsertError::Local`]; the table is then unchanged.
@@ -207,194 +135,261 @@ impl<P: Copy + Ord> MacTable<P> {
         address: MacAddr,
         port: P,
     ) -> Result<Option<Departed<P>>, InsertError> {
-        self.insert(now, vlan, address, port, Origin::Local)
+        self.insert(now, Key::new(vlan, address), port, Kind::Local)
+    }
+
+    /// Removes the entry of `address` in `vlan`, of any origin, and returns it.
+    ///
+    /// `None`, and no change, if there is none; one that has expired is still [`expire`](Self::expire)'s to tell.
+    pub fn remove(&mut self, now: Duration, vlan: VlanId, address: MacAddr) -> Option<Entry<P>> {
+        let at = self.ageing.advance(now);
+        let id = self.slots.find(Key::new(vlan, address))?;
+        let slot = *self.slots.get(id);
+        if !self.is_held(&slot, at) {
+            return None;
+        }
+        self.forget(id);
+        self.stats.removed += 1;
+        Some(self.describe(&slot))
+    }
+
+    fn learn_at(&mut self, at: u64, vlan: VlanId, address: MacAddr, port: P) -> Learned<P> {
+        if address.is_multicast() {
+            return Learned::Rejected(Rejection::Group);
+        }
+        if address.is_zero() {
+            return Learned::Rejected(Rejection::Zero);
+        }
+        let key = Key::new(vlan, address);
+        let known = self.slots.find(key);
+        if let Some(id) = known {
+            let slot = *self.slots.get(id);
+            let held_by = self.ports.handle(slot.port);
+            match slot.kind {
+                Kind::Local => return Learned::Rejected(Rejection::Local),
+                Kind::Static if held_by == port => return Learned::Refreshed,
+                Kind::Static => return Learned::Rejected(Rejection::Static),
+                Kind::Dynamic if !self.is_held(&slot, at) => {}
+                Kind::Dynamic if held_by == port => {
+                    self.refresh(id, at);
+                    return Learned::Refreshed;
+                }
+                Kind::Dynamic if !self.ports.has_room_for(port) => {
+                    return Learned::Rejected(Rejection::Full);
+                }
+                Kind::Dynamic => {
+                    self.unhitch(id);
+                    self.hitch(id, at, port);
+                    self.ports.release(slot.port);
+                    return Learned::Moved { from: held_by };
+                }
+            }
+        }
+        let Ok(displaced) = self.make_room(known, at, port) else {
+            return Learned::Rejected(Rejection::Full);
+        };
+        let id = self.slots.insert(Slot::new(key, Kind::Dynamic, 0, at, NIL));
+        self.hitch(id, at, port);
+        self.stats.held.dynamic += 1;
+        Learned::New { displaced }
     }
 
     fn insert(
         &mut self,
         now: Duration,
-        vlan: VlanId,
-        address: MacAddr,
+        key: Key,
         port: P,
-        origin: Origin,
+        kind: Kind,
     ) -> Result<Option<Departed<P>>, InsertError> {
-        if address.is_zero() {
-            return Err(InsertError::Zero);
-        }
-        if address.is_multicast() {
+        let at = self.ageing.advance(now);
+        if key.address().is_multicast() {
             return Err(InsertError::Group);
         }
-        let mut displaced = None;
-        if let Some((old, _)) = self.entries.get(&(vlan, address)).copied() {
-            let cause = match self.alive(now, old) {
-                Some(_) => Departure::Replaced,
-                None => Departure::Expired,
-            };
-            displaced = Some(departed(old, cause));
-        } else if self.entries.len() == self.config.capacity.get() {
-            displaced = self.make_room(now, port);
-            if displaced.is_none() {
-                return Err(InsertError::Full);
+        if key.address().is_zero() {
+            return Err(InsertError::Zero);
+        }
+        let known = self.slots.find(key);
+        if let Some(id) = known {
+            let slot = self.slots.get(id);
+            if slot.kind == kind && self.ports.handle(slot.port) == port {
+                return Ok(None);
+            }
+            if slot.kind == Kind::Local && kind == Kind::Static {
+                return Err(InsertError::Local);
             }
         }
-        let entry = Entry {
-            vlan,
-            address,
-            port,
-            origin,
-        };
-        self.entries.insert((vlan, address), (entry, 0));
+        let displaced = self
+            .make_room(known, at, port)
+            .map_err(|Full| InsertError::Full)?;
+        let slot = self.ports.find_or_make(port);
+        let id = self.slots.insert(Slot::new(key, kind, slot, at, NIL));
+        let port = self.ports.get_mut(slot);
+        list::push_front(&mut port.permanent, &mut self.slots.slab, BY_PORT, id);
+        port.add_permanent(kind);
+        *self.stats.held.of_mut(kind) += 1;
         Ok(displaced)
     }
 
-    /// Removes the entry of `address` in `vlan`, of any origin, and returns it.
-    pub fn remove(&mut self, now: Duration, vlan: VlanId, address: MacAddr) -> Option<Entry<P>> {
-        let held = self.held(now, vlan, address)?;
-        self.entries.remove(&(vlan, address));
-        Some(held)
-    }
-
-    /// Removes every entry of `port`, of any origin; returns how many there were.
-    pub fn remove_port(&mut self, port: P) -> usize {
-        let before = self.entries.len();
-        self.entries.retain(|_, (entry, _)| entry.port != port);
-        before - self.entries.len()
-    }
-
-    /// Flushes the dynamic entries that match; returns how many there were.
-    pub fn flush(&mut self, flush: Flush<P>) -> usize {
-        let before = self.entries.len();
-        self.entries.retain(|_, (entry, _)| {
-            !matches!(entry.origin, Origin::Dynamic { .. })
-                || flush.port.is_some_and(|port| port != entry.port)
-                || flush.vlan.is_some_and(|vlan| vlan != entry.vlan)
-                || flush
-                    .address
-                    .is_some_and(|address| address != entry.address)
-        });
-        let flushed = before - self.entries.len();
-        self.stats.flushed += flushed as u64;
-        flushed
-    }
-
-    /// Removes entries whose time has passed, at most `budget` of them, and tells which.
-    pub fn expire(&mut self, now: Duration, budget: usize) -> &[Departed<P>] {
-        self.departed.clear();
-        while self.departed.len() < budget.min(EXPIRE_BUDGET_MAX) {
-            let Some(entry) = self.oldest().filter(|e| self.alive(now, *e).is_none()) else {
-                break;
-            };
-            self.entries.remove(&(entry.vlan, entry.address));
-            self.stats.expired += 1;
-            self.departed.push(departed(entry, Departure::Expired));
+    /// Makes room for an entry of `port`: in place of `known`, which has its key, else of nobody while the table is
+    /// not full, else of a flushed, an expired or the paying entry. Tells who left, flushed ones excepted: those were
+    /// told when they were flushed.
+    fn make_room(
+        &mut self,
+        known: Option<u32>,
+        at: u64,
+        port: P,
+    ) -> Result<Option<Departed<P>>, Full> {
+        if !self.ports.has_room_for(port) {
+            return Err(Full);
         }
-        &self.departed
+        if let Some(id) = known {
+            return Ok(self.dismiss(id, at, Departure::Replaced));
+        }
+        if !self.slots.slab.has_free()
+            && let Some(id) = self.groups.first_dead_entry()
+        {
+            self.forget(id);
+        }
+        if !self.slots.slab.is_full() {
+            return Ok(None);
+        }
+        let oldest = self.by_age.first();
+        if oldest != NIL && self.ageing.is_expired(self.slots.get(oldest).seen, at) {
+            return Ok(self.dismiss(oldest, at, Departure::Expired));
+        }
+        let payer = self.ports.fullest(port).ok_or(Full)?;
+        let id = self.ports.get(payer).recent.first();
+        Ok(self.dismiss(id, at, Departure::Evicted))
     }
 
-    /// When the first entry expires: when to call [`MacTable::expire`], at the latest.
-    #[must_use]
-    pub fn deadline(&self) -> Option<Duration> {
-        let Origin::Dynamic { seen, .. } = self.oldest()?.origin else {
-            return None;
+    /// Forgets an entry and tells so, unless its flush was told: as expired if it has, else for `cause`.
+    fn dismiss(&mut self, id: u32, at: u64, cause: Departure) -> Option<Departed<P>> {
+        let slot = *self.slots.get(id);
+        let is_dynamic = slot.kind == Kind::Dynamic;
+        let is_told = is_dynamic && !self.groups.is_alive(slot.group);
+        let departed = Departed {
+            vlan: slot.key.vlan(),
+            address: slot.key.address(),
+            port: self.ports.handle(slot.port),
+            cause: match is_dynamic && self.ageing.is_expired(slot.seen, at) {
+                true => Departure::Expired,
+                false => cause,
+            },
         };
-        Some(seen + self.hold_time())
-    }
-
-    /// The ageing time set.
-    #[must_use]
-    pub fn ageing(&self) -> AgeingTime {
-        self.config.ageing
-    }
-
-    /// Sets the ageing time; acts at once, on entries held too.
-    pub fn set_ageing(&mut self, _now: Duration, ageing: AgeingTime) {
-        self.config.ageing = ageing;
-    }
-
-    /// The short ageing time in force, if any.
-    #[must_use]
-    pub fn short_ageing(&self) -> Option<Duration> {
-        self.short
-    }
-
-    /// Begins (`Some`) or ends (`None`) short ageing; acts at once, on entries held too.
-    pub fn set_short_ageing(&mut self, _now: Duration, short: Option<Duration>) {
-        self.short = short;
-    }
-
-    /// How long a dynamic entry is held now: the ageing time, or the short one if that is shorter.
-    #[must_use]
-    pub fn hold_time(&self) -> Duration {
-        let ageing = self.config.ageing.get();
-        self.short.map_or(ageing, |short| short.min(ageing))
-    }
-
-    /// A page of the listing: entries from `cursor` on, and where the next page starts (`None` at the end).
-    #[must_use]
-    pub fn entries_from(
-        &self,
-        now: Duration,
-        cursor: usize,
-        limit: usize,
-    ) -> (Vec<Entry<P>>, Option<usize>) {
-        let limit = limit.clamp(1, LIST_LIMIT_MAX);
-        let page: Vec<_> = self
-            .entries
-            .values()
-            .skip(cursor)
-            .take(limit)
-            .filter_map(|(entry, _)| self.alive(now, *entry))
-            .collect();
-        let next = cursor.saturating_add(limit);
-        (page, (next < self.entries.len()).then_some(next))
-    }
-
-    /// The counters, and how full the table is.
-    #[must_use]
-    pub fn stats(&self) -> Stats {
-        Stats {
-            held: self.tally(|_| true),
-            capacity: self.config.capacity.get(),
-            ..self.stats
+        self.forget(id);
+        if is_told {
+            return None;
         }
+        match departed.cause {
+            Departure::Expired => self.stats.expired += 1,
+            Departure::Evicted => self.stats.evicted += 1,
+            Departure::Replaced => self.stats.removed += 1,
+        }
+        Some(departed)
     }
 
-    /// How many entries `port` has.
-    #[must_use]
-    pub fn count(&self, port: P) -> Count {
-        self.tally(|entry| entry.port == port)
-    }
-
-    fn tally(&self, mut counts: impl FnMut(&Entry<P>) -> bool) -> Count {
-        let mut count = Count::default();
-        for (entry, _) in self.entries.values().filter(|(entry, _)| counts(entry)) {
-            match entry.origin {
-                Origin::Dynamic { .. } => count.dynamic += 1,
-                Origin::Static => count.r#static += 1,
-                Origin::Local => count.local += 1,
+    /// Takes an entry out of everything; its slot is free then.
+    fn forget(&mut self, id: u32) {
+        let Slot { kind, port, .. } = *self.slots.get(id);
+        match kind {
+            Kind::Dynamic => {
+                if self.groups.is_alive(self.slots.get(id).group) {
+                    self.stats.held.dynamic -= 1;
+                }
+                self.unhitch(id);
+            }
+            Kind::Static | Kind::Local => {
+                let port = self.ports.get_mut(port);
+                list::unlink(&mut port.permanent, &mut self.slots.slab, BY_PORT, id);
+                port.subtract_permanent(kind);
+                *self.stats.held.of_mut(kind) -= 1;
             }
         }
-        count
+        self.slots.remove(id);
+        self.ports.release(port);
     }
 
-    /// How many entries are held, of all origins.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.entries.len()
+    /// Puts a dynamic entry seen at `at` by `port` into its lists, at the young end.
+    fn hitch(&mut self, id: u32, at: u64, port: P) {
+        let port = self.ports.find_or_make(port);
+        let slot = self.slots.get_mut(id);
+        let vlan = slot.key.vlan().value();
+        let of_port = &mut self.ports.get_mut(port).groups;
+        let group = self.groups.find_or_make(of_port, port, vlan);
+        slot.seen = at;
+        slot.port = port;
+        slot.group = group;
+        let slab = &mut self.slots.slab;
+        self.groups.join(slab, id, group);
+        self.by_age.push_back(slab, BY_AGE, id);
+        let port_entry = self.ports.get_mut(port);
+        port_entry.recent.push_back(slab, BY_PORT, id);
+        self.ports.add_dynamic(port);
     }
 
-    /// Whether no entry is held.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
+    /// Takes a dynamic entry out of its lists. Its port may be left unused, to be released.
+    fn unhitch(&mut self, id: u32) {
+        let Slot { port, group, .. } = *self.slots.get(id);
+        let slab = &mut self.slots.slab;
+        if self.groups.is_alive(group) {
+            self.ports.subtract_dynamic(port, 1);
+        }
+        self.by_age.remove(slab, BY_AGE, id);
+        let port = self.ports.get_mut(port);
+        port.recent.remove(slab, BY_PORT, id);
+        self.groups.leave(&mut port.groups, slab, id);
+    }
+
+    /// A frame showed a known station. Frames of one instant keep the order of the first.
+    fn refresh(&mut self, id: u32, at: u64) {
+        let slot = self.slots.get_mut(id);
+        if slot.seen == at {
+            return;
+        }
+        slot.seen = at;
+        let port = slot.port;
+        let slab = &mut self.slots.slab;
+        self.by_age.move_to_back(slab, BY_AGE, id);
+        let recent = &mut self.ports.get_mut(port).recent;
+        recent.move_to_back(slab, BY_PORT, id);
+    }
+
+    /// Whether the entry is one for the caller: neither expired nor flushed.
+    fn is_held(&self, slot: &Slot, at: u64) -> bool {
+        match slot.kind {
+            Kind::Static | Kind::Local => true,
+            Kind::Dynamic => {
+                !self.ageing.is_expired(slot.seen, at) && self.groups.is_alive(slot.group)
+            }
+        }
+    }
+
+    fn describe(&self, slot: &Slot) -> Entry<P> {
+        Entry {
+            vlan: slot.key.vlan(),
+            address: slot.key.address(),
+            port: self.ports.handle(slot.port),
+            origin: match slot.kind {
+                Kind::Dynamic => Origin::Dynamic {
+                    seen: Duration::from_nanos(slot.seen),
+                    expires: self.ageing.expires(slot.seen),
+                },
+                Kind::Static => Origin::Static,
+                Kind::Local => Origin::Local,
+            },
+        }
     }
 }
 
-fn departed<P>(entry: Entry<P>, cause: Departure) -> Departed<P> {
-    Departed {
-        vlan: entry.vlan,
-        address: entry.address,
-        port: entry.port,
-        cause,
+/// Nobody can make room.
+struct Full;
+
+impl<P> fmt::Debug for MacTable<P> {
+    /// The counters, not a million entries.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MacTable")
+            .field("stats", &self.stats)
+            .field("ageing", &self.ageing)
+            .finish_non_exhaustive()
     }
 }
