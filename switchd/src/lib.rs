@@ -12,21 +12,29 @@
 //! The core ([`Switch`] and what it owns) has no I/O, no clock and no threads: `now` goes in as an argument,
 //! [`Switch::deadline`] comes out, effects go through the [`Ports`] trait.
 
+mod clock;
 pub mod config;
 pub mod control;
 pub mod counters;
 mod effects;
 pub mod event;
+mod event_loop;
 pub mod forward;
 pub mod frame;
+mod link;
+pub mod port;
 mod port_name;
 mod ports;
 mod portset;
 mod switch;
+#[expect(unsafe_code, reason = "the project's system calls have one address")]
+mod sys;
 pub mod tag;
 pub mod vlan;
 mod vlan_set;
 
+pub use clock::Clock;
+pub use event_loop::{Daemon, Executor, Inputs, Signals, StartError, Waker};
 pub use port_name::{PORT_NAME_MAX, PortName, PortNameError};
 pub use ports::Ports;
 pub use portset::{PORTS_MAX, PortSet};

@@ -1,0 +1,267 @@
+//! The lines of a switch: each port's device, and what its link does.
+
+use std::io;
+
+use pnet_base::MacAddr;
+use stp::PortNumber;
+
+use super::poller::Poller;
+use crate::config::{PortConfig, PortKind};
+use crate::link::{Change, Link, NamespaceId, Namespaces};
+use crate::port::packet::Packet;
+use crate::port::tap::Tap;
+use crate::port::{Device, PortError};
+use crate::sys::ethtool::{self, Speed};
+
+/// A port's device and where its interface is.
+#[derive(Debug)]
+pub(super) struct Line {
+    name: String,
+    kind: PortKind,
+    pub(super) address: MacAddr,
+    /// None while there is no interface to a packet port.
+    pub(super) device: Option<Device>,
+    /// Namespace and index of the interface, as far as known.
+    place: Option<(NamespaceId, u32)>,
+    /// The device was deleted by somebody else, or its state cannot be known.
+    pub(super) trouble: Option<String>,
+    enabled: bool,
+}
+
+/// What became of a line's link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LinkState {
+    Up(Speed),
+    Down,
+}
+
+impl Line {
+    /// Opens the device of `config`; nothing is left if that fails.
+    ///
+    /// # Errors
+    /// See [`PortError`].
+    pub(super) fn open(
+        config: &PortConfig,
+        namespaces: &mut Namespaces,
+    ) -> Result<Self, PortError> {
+        let name = config.name.clone();
+        let home = namespaces.home_mut();
+        let (device, address) = match config.kind {
+            PortKind::Tap => {
+                let tap = Tap::create(&name, home)?;
+                let address = tap.address();
+                (Device::Tap(tap), address)
+            }
+            PortKind::Packet => {
+                let link = home
+                    .by_name(&name)
+                    .map_err(|error| PortError::new(&name, "look for its interface", error))?
+                    .ok_or_else(|| PortError::Missing(name.clone()))?;
+                let packet = Packet::open(&link, home)?;
+                if packet.was_down() {
+                    eprintln!("switchd: port {name}: brought the interface up");
+                }
+                let address = link.address.unwrap_or_else(MacAddr::zero);
+                (Device::Packet(packet), address)
+            }
+        };
+        let mut line = Self {
+            name,
+            kind: config.kind,
+            address: config.mac.unwrap_or(address),
+            device: Some(device),
+            place: None,
+            trouble: None,
+            enabled: true,
+        };
+        if config.down {
+            line.set_enabled(namespaces, false);
+        }
+        Ok(line)
+    }
+
+    /// Whether its interface is in `namespace`.
+    pub(super) fn is_in(&self, namespace: NamespaceId) -> bool {
+        self.place
+            .is_some_and(|(in_namespace, _)| in_namespace == namespace)
+    }
+
+    /// Administratively down, the other end of the line sees its carrier go.
+    pub(super) fn set_enabled(&mut self, namespaces: &mut Namespaces, enabled: bool) {
+        self.enabled = enabled;
+        let result = match &self.device {
+            Some(Device::Tap(tap)) => tap.set_carrier(enabled),
+            Some(Device::Packet(packet)) => packet.set_up(namespaces.home_mut(), enabled),
+            None => Ok(()),
+        };
+        if let Err(error) = result {
+            self.trouble = Some(format!("cannot set the carrier: {error}"));
+        }
+    }
+
+    /// Looks at the link as it is now. Watches the namespace it is in.
+    pub(super) fn look(&mut self, namespaces: &mut Namespaces, poller: &Poller) -> LinkState {
+        let looked = match &self.device {
+            Some(Device::Tap(tap)) => tap.locate(namespaces).and_then(|place| {
+                if place.is_new {
+                    watch(namespaces, place.namespace, poller)?;
+                    // Between the look and the watch it may have changed.
+                    return tap.locate(namespaces);
+                }
+                Ok(place)
+            }),
+            Some(Device::Packet(packet)) => {
+                let index = packet.index();
+                let home = namespaces.home();
+                let found = namespaces.home_mut().by_index(index);
+                return self.looked_at_packet(home, index, found, namespaces);
+            }
+            None => return LinkState::Down,
+        };
+        match looked {
+            Ok(place) => {
+                self.place = Some((place.namespace, place.index));
+                self.trouble = None;
+                if place.works {
+                    LinkState::Up(Speed::default())
+                } else {
+                    LinkState::Down
+                }
+            }
+            Err(error) if error.raw_os_error() == Some(libc::EBADFD) => {
+                self.gone();
+                LinkState::Down
+            }
+            Err(error) => {
+                // We cannot see it: frames say whether it works.
+                self.place = None;
+                self.trouble = Some(format!("link state unknown: {error}"));
+                LinkState::Up(Speed::default())
+            }
+        }
+    }
+
+    fn looked_at_packet(
+        &mut self,
+        home: NamespaceId,
+        index: u32,
+        found: io::Result<Option<Link>>,
+        namespaces: &mut Namespaces,
+    ) -> LinkState {
+        match found {
+            Ok(Some(link)) => {
+                self.place = Some((home, index));
+                self.packet_state(&link, namespaces)
+            }
+            Ok(None) | Err(_) => {
+                self.device = None;
+                self.place = None;
+                LinkState::Down
+            }
+        }
+    }
+
+    /// The tap's device was deleted, by hand or with the namespace it was in.
+    pub(super) fn gone(&mut self) {
+        self.device = None;
+        self.place = None;
+        self.trouble = Some("the device was deleted; remove and add the port".to_owned());
+    }
+
+    fn packet_state(&self, link: &Link, namespaces: &mut Namespaces) -> LinkState {
+        if !link.works() {
+            return LinkState::Down;
+        }
+        // A driver that does not answer is taken for a fast one.
+        let speed = ethtool::speed(namespaces.home_mut().socket(), &link.name);
+        LinkState::Up(speed.unwrap_or_default())
+    }
+
+    /// What `change` in `namespace` means for this line; `None` if nothing.
+    pub(super) fn changed(
+        &mut self,
+        number: PortNumber,
+        namespace: NamespaceId,
+        change: &Change,
+        namespaces: &mut Namespaces,
+        poller: &Poller,
+    ) -> Option<LinkState> {
+        match change {
+            Change::Now(link) if self.place == Some((namespace, link.index)) => {
+                Some(match &self.device {
+                    Some(Device::Packet(_)) => self.packet_state(link, namespaces),
+                    Some(Device::Tap(_)) if link.works() => LinkState::Up(Speed::default()),
+                    Some(Device::Tap(_)) | None => LinkState::Down,
+                })
+            }
+            Change::Now(link) => {
+                let returned = self.device.is_none()
+                    && self.kind == PortKind::Packet
+                    && namespace == namespaces.home()
+                    && link.name == self.name;
+                returned.then(|| self.reopen(number, link, namespaces, poller))
+            }
+            Change::Gone { index } if self.place == Some((namespace, *index)) => {
+                if let Some(Device::Packet(_)) = self.device {
+                    self.device = None;
+                    self.place = None;
+                    return Some(LinkState::Down);
+                }
+                Some(self.look(namespaces, poller))
+            }
+            Change::Gone { .. } => None,
+            Change::Lost => Some(self.look(namespaces, poller)),
+        }
+    }
+
+    /// An interface of the packet port's name is there again.
+    fn reopen(
+        &mut self,
+        number: PortNumber,
+        link: &Link,
+        namespaces: &mut Namespaces,
+        poller: &Poller,
+    ) -> LinkState {
+        let opened = Packet::open(link, namespaces.home_mut())
+            .map_err(|error| error.to_string())
+            .and_then(|packet| {
+                let device = Device::Packet(packet);
+                poller
+                    .add_port(number, device.descriptor())
+                    .map_err(|error| format!("port {}: {error}", self.name))?;
+                Ok(device)
+            });
+        match opened {
+            Ok(device) => {
+                self.device = Some(device);
+                if !self.enabled {
+                    self.set_enabled(namespaces, false);
+                }
+                self.look(namespaces, poller)
+            }
+            Err(error) => {
+                eprintln!("switchd: {error}");
+                LinkState::Down
+            }
+        }
+    }
+
+    /// Leaves somebody's interface as it was found; closes the device.
+    pub(super) fn close(self, namespaces: &mut Namespaces) {
+        if let Some(Device::Packet(packet)) = &self.device {
+            packet.restore(namespaces.home_mut());
+        }
+    }
+}
+
+/// Makes changes in `namespace` wake the loop.
+pub(super) fn watch(
+    namespaces: &mut Namespaces,
+    id: NamespaceId,
+    poller: &Poller,
+) -> io::Result<()> {
+    match namespaces.get_mut(id) {
+        Some(namespace) => poller.add_namespace(id, namespace.listener()),
+        None => Ok(()),
+    }
+}

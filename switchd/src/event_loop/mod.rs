@@ -1,0 +1,324 @@
+//! The loop: waits for readiness or the next deadline, carries frames in batches, everything else between them.
+
+mod convert;
+mod lines;
+mod outbox;
+mod poller;
+mod target;
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, TryRecvError};
+use pnet_base::MacAddr;
+use stp::PortNumber;
+
+use crate::clock::Clock;
+use crate::config::{Config, PortKind};
+use crate::control::{Command, Error, EventSink, Reply, Request};
+use crate::counters::DropReason;
+use crate::event::Event;
+use crate::link::{Change, NamespaceId, Namespaces, path_cost};
+use crate::port::{Batch, PortError, Reception, Sent};
+use crate::portset::PORTS_MAX;
+use crate::switch::Switch;
+
+use lines::{Line, LinkState};
+use outbox::{Leaving, Outbox};
+use poller::{Poller, Ready};
+pub use poller::{Signals, Waker};
+
+/// Requests carried out between two batches, at most.
+const REQUESTS_MAX: usize = 8;
+
+/// What the loop listens to beside its ports.
+#[derive(Debug)]
+pub struct Inputs {
+    /// Requests to carry out. When nobody can ask any more, the loop stops.
+    pub requests: Receiver<Request>,
+    /// Whoever sends a request calls it afterwards.
+    pub waker: Waker,
+    /// SIGTERM and SIGINT stop the loop.
+    pub signals: Option<Signals>,
+    /// Carries out a request: `control::execute`, or what a test wants to know.
+    pub execute: Executor,
+    /// Where events go.
+    pub events: Option<EventSink<Event>>,
+}
+
+/// Carries out one command on the loop's thread, between two batches; bounded work, no waiting.
+pub type Executor = fn(&mut Daemon, Duration, Command) -> Result<Reply, Error>;
+
+/// Why a switch could not start. Nothing it made is left.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// One of its ports.
+    #[error(transparent)]
+    Port(#[from] PortError),
+    /// Something all ports need.
+    #[error("cannot {doing}: {source}")]
+    System {
+        /// What was tried.
+        doing: &'static str,
+        /// What the kernel said.
+        source: io::Error,
+    },
+}
+
+/// A switch with its ports, running on one thread.
+///
+/// Dropped, it removes its taps and leaves the interfaces of its packet ports as it found them.
+#[derive(Debug)]
+pub struct Daemon {
+    config: Config,
+    switch: Switch,
+    /// By port number.
+    lines: Vec<Option<Line>>,
+    namespaces: Namespaces,
+    poller: Poller,
+    batch: Batch,
+    outbox: Outbox,
+    requests: Receiver<Request>,
+    execute: Executor,
+    /// What one wait found; kept for its memory.
+    ready: Vec<Ready>,
+}
+
+impl Daemon {
+    /// Opens every port of `config`, or none.
+    ///
+    /// # Errors
+    /// The first port that cannot be opened, and why; or the kernel has no epoll, netlink or descriptors.
+    pub fn start(config: Config, inputs: Inputs) -> Result<Self, StartError> {
+        let system = |doing| move |source| StartError::System { doing, source };
+        let mut namespaces = Namespaces::new().map_err(system("open rtnetlink"))?;
+        let poller =
+            Poller::new(inputs.waker, inputs.signals).map_err(system("wait for events"))?;
+        let home = namespaces.home();
+        lines::watch(&mut namespaces, home, &poller).map_err(system("watch links"))?;
+
+        let mut opened = Vec::new();
+        for port in &config.ports {
+            match Line::open(port, &mut namespaces) {
+                Ok(line) => opened.push(line),
+                Err(error) => {
+                    for line in opened {
+                        line.close(&mut namespaces);
+                    }
+                    return Err(error.into());
+                }
+            }
+        }
+        let address = config
+            .address
+            .unwrap_or_else(|| bridge_address(&config, &opened, home));
+        let mut lines = Vec::new();
+        lines.resize_with(PORTS_MAX, || None);
+        let mut daemon = Self {
+            switch: Switch::new(convert::switch(&config, address)),
+            config,
+            lines,
+            namespaces,
+            poller,
+            batch: Batch::new(),
+            outbox: Outbox::new(inputs.events),
+            requests: inputs.requests,
+            execute: inputs.execute,
+            ready: Vec::new(),
+        };
+        let now = Clock.now();
+        daemon.outbox.set_now(now);
+        for (port, line) in daemon.config.ports.clone().iter().zip(opened) {
+            daemon
+                .connect(now, port, line)
+                .map_err(|error| StartError::System {
+                    doing: "add a port",
+                    source: io::Error::other(error.message),
+                })?;
+        }
+        daemon.flush();
+        Ok(daemon)
+    }
+
+    /// Runs until a signal, or until nobody can ask any more.
+    ///
+    /// # Errors
+    /// The kernel refuses to wait: nothing can go on then.
+    pub fn run(&mut self) -> io::Result<()> {
+        loop {
+            let mut ready = std::mem::take(&mut self.ready);
+            ready.clear();
+            self.poller
+                .wait(self.switch.deadline(), |what| ready.push(what))?;
+            for &what in &ready {
+                let now = Clock.now();
+                self.outbox.set_now(now);
+                match what {
+                    Ready::Port(port) => self.receive(now, port),
+                    Ready::Link(namespace) => self.links(now, namespace),
+                    Ready::Timer => {}
+                    Ready::Wake if self.requests(now) => {}
+                    Ready::Wake | Ready::Stop => return Ok(()),
+                }
+                if self.switch.deadline().is_some_and(|due| due <= now) {
+                    self.switch.timeout(now, &mut self.outbox);
+                    self.flush();
+                }
+            }
+            self.ready = ready;
+        }
+    }
+
+    /// The switch as it is.
+    #[must_use]
+    pub fn switch(&self) -> &Switch {
+        &self.switch
+    }
+
+    /// One batch from `port` through the switch.
+    fn receive(&mut self, now: Duration, port: PortNumber) {
+        let Some(line) = self
+            .lines
+            .get_mut(usize::from(port.get()))
+            .and_then(Option::as_mut)
+        else {
+            return;
+        };
+        let Some(device) = &line.device else {
+            return;
+        };
+        let reception = device.receive(&mut self.batch);
+        for frame in 0..self.batch.len() {
+            self.outbox.set_frame(frame);
+            let octets = self.batch.frame(frame);
+            self.switch.receive(now, port, octets, &mut self.outbox);
+        }
+        for (reason, frames) in self.batch.take_drops() {
+            count_drops(&mut self.switch, port, reason, frames);
+        }
+        self.flush();
+        if reception == Reception::Gone {
+            line_of(&mut self.lines, port).map(Line::gone);
+            self.set_link(now, port, LinkState::Down);
+            self.flush();
+        }
+    }
+
+    /// Sends what the core decided.
+    fn flush(&mut self) {
+        let (lines, switch, batch) = (&mut self.lines, &mut self.switch, &self.batch);
+        self.outbox.drain(|port, leaving| {
+            let device = line_of(lines, port).and_then(|line| line.device.as_ref());
+            let sent = match (device, leaving) {
+                (Some(device), Leaving::Relayed(queue)) => device.transmit(batch, queue),
+                (Some(device), Leaving::Own(frame)) => device.send(frame),
+                (None, Leaving::Relayed(queue)) => Sent::nowhere(queue.len()),
+                (None, Leaving::Own(_)) => Sent::nowhere(1),
+            };
+            let Some(counters) = switch.counters_mut(port) else {
+                return;
+            };
+            counters.transmitted_frames += sent.frames;
+            counters.transmitted_octets += sent.octets;
+            count_drops(switch, port, DropReason::TransmitFull, sent.full);
+            count_drops(switch, port, DropReason::TransmitDown, sent.down);
+            count_drops(switch, port, DropReason::TransmitError, sent.refused);
+        });
+    }
+
+    /// What changed in a namespace where ports have interfaces.
+    fn links(&mut self, now: Duration, namespace: NamespaceId) {
+        let mut changes: Vec<Change> = Vec::new();
+        if let Some(sockets) = self.namespaces.get_mut(namespace) {
+            sockets.changes(|change| changes.push(change));
+        }
+        for change in &changes {
+            for number in self.numbers() {
+                let Some(line) = line_of(&mut self.lines, number) else {
+                    continue;
+                };
+                let (namespaces, poller) = (&mut self.namespaces, &self.poller);
+                if let Some(state) = line.changed(number, namespace, change, namespaces, poller) {
+                    self.set_link(now, number, state);
+                }
+            }
+        }
+        let lines = &self.lines;
+        self.namespaces
+            .retain(|id| lines.iter().flatten().any(|line| line.is_in(id)));
+        self.flush();
+    }
+
+    fn set_link(&mut self, now: Duration, port: PortNumber, state: LinkState) {
+        match state {
+            LinkState::Up(speed) => {
+                let (cost, point_to_point) = path_cost(speed);
+                self.switch
+                    .link_up(now, port, cost, point_to_point, &mut self.outbox);
+            }
+            LinkState::Down => self.switch.link_down(now, port, &mut self.outbox),
+        }
+    }
+
+    /// Carries out some requests; false if nobody can ask any more.
+    fn requests(&mut self, now: Duration) -> bool {
+        for _ in 0..REQUESTS_MAX {
+            let request = match self.requests.try_recv() {
+                Ok(request) => request,
+                Err(TryRecvError::Empty) => return true,
+                Err(TryRecvError::Disconnected) => return false,
+            };
+            let (command, responder) = request.into_parts();
+            let answer = (self.execute)(self, now, command);
+            self.flush();
+            responder.answer(answer);
+        }
+        // There may be more: after the next batches.
+        self.poller.waker().wake();
+        true
+    }
+
+    fn numbers(&self) -> impl Iterator<Item = PortNumber> + use<> {
+        let numbers: Vec<PortNumber> = self.switch.ports().map(|(number, _)| number).collect();
+        numbers.into_iter()
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        for line in self.lines.drain(..).flatten() {
+            line.close(&mut self.namespaces);
+        }
+    }
+}
+
+fn line_of(lines: &mut [Option<Line>], port: PortNumber) -> Option<&mut Line> {
+    lines.get_mut(usize::from(port.get()))?.as_mut()
+}
+
+fn count_drops(switch: &mut Switch, port: PortNumber, reason: DropReason, frames: u64) {
+    if frames > 0
+        && let Some(counters) = switch.counters_mut(port)
+    {
+        counters.dropped(reason, frames);
+    }
+}
+
+/// The bridge's address if none is configured: the lowest of its interfaces', as is the custom. A switch of
+/// taps alone, which are new every time, has one derived from its name and namespace.
+fn bridge_address(config: &Config, lines: &[Line], home: NamespaceId) -> MacAddr {
+    let interfaces = config
+        .ports
+        .iter()
+        .zip(lines)
+        .filter(|(port, _)| port.kind == PortKind::Packet);
+    let lowest = interfaces.map(|(_, line)| line.address).min();
+    lowest.unwrap_or_else(|| {
+        let mut hasher = DefaultHasher::new();
+        (&config.name, home.get()).hash(&mut hasher);
+        let [a, b, c, d, e, ..] = hasher.finish().to_be_bytes();
+        // Individual and locally administered.
+        MacAddr(0x02, a, b, c, d, e)
+    })
+}

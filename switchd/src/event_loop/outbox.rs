@@ -1,0 +1,112 @@
+//! What the core decided, on its way out: queues of one batch, flushed after it.
+
+use std::time::Duration;
+
+use stp::PortNumber;
+
+use crate::control::EventSink;
+use crate::event::Event;
+use crate::port::Outgoing;
+use crate::port::batch::BATCH_MAX;
+use crate::ports::Ports;
+use crate::portset::PORTS_MAX;
+use crate::tag::Relayed;
+
+/// The effects of one batch. Queues keep their memory: after the first frames nothing is allocated.
+pub(super) struct Outbox {
+    /// The frame of the batch that the core is looking at.
+    frame: usize,
+    queues: Vec<Vec<Outgoing>>,
+    /// Ports whose queue is not empty, in the order it got its first frame.
+    touched: Vec<PortNumber>,
+    /// The switch's own frames, one behind the other, and whose and how long they are.
+    own: Vec<u8>,
+    own_frames: Vec<(PortNumber, usize)>,
+    now: Duration,
+    events: Option<EventSink<Event>>,
+}
+
+impl Outbox {
+    pub(super) fn new(events: Option<EventSink<Event>>) -> Self {
+        Self {
+            frame: 0,
+            queues: vec![Vec::new(); PORTS_MAX],
+            touched: Vec::with_capacity(PORTS_MAX),
+            own: Vec::new(),
+            own_frames: Vec::new(),
+            now: Duration::ZERO,
+            events,
+        }
+    }
+
+    /// The time that events are stamped with.
+    pub(super) fn set_now(&mut self, now: Duration) {
+        self.now = now;
+    }
+
+    /// The core is about to look at frame `frame` of the batch.
+    pub(super) fn set_frame(&mut self, frame: usize) {
+        self.frame = frame;
+    }
+
+    /// Gives what leaves by each port to `send`; then nothing is left.
+    pub(super) fn drain(&mut self, mut send: impl FnMut(PortNumber, Leaving<'_>)) {
+        for port in self.touched.drain(..) {
+            let queue = &mut self.queues[usize::from(port.get())];
+            send(port, Leaving::Relayed(queue));
+            queue.clear();
+        }
+        let mut own = self.own.as_slice();
+        for (port, len) in self.own_frames.drain(..) {
+            let (frame, rest) = own.split_at(len);
+            send(port, Leaving::Own(frame));
+            own = rest;
+        }
+        self.own.clear();
+        if let Some(events) = &mut self.events {
+            events.flush();
+        }
+    }
+}
+
+/// What leaves by one port.
+pub(super) enum Leaving<'a> {
+    /// Frames of the batch.
+    Relayed(&'a [Outgoing]),
+    /// A frame of the switch itself.
+    Own(&'a [u8]),
+}
+
+impl Ports for Outbox {
+    fn transmit(&mut self, port: PortNumber, frame: Relayed<'_>) {
+        let Some(queue) = self.queues.get_mut(usize::from(port.get())) else {
+            return;
+        };
+        if queue.is_empty() {
+            self.touched.push(port);
+        }
+        // A frame of the batch leaves by a port once at most.
+        debug_assert!(queue.len() < BATCH_MAX);
+        queue.push(Outgoing::new(self.frame, &frame));
+    }
+
+    fn send(&mut self, port: PortNumber, frame: &[u8]) {
+        self.own.extend_from_slice(frame);
+        self.own_frames.push((port, frame.len()));
+    }
+
+    fn notice(&mut self, event: Event) {
+        if let Some(events) = &mut self.events {
+            let time_ns = u64::try_from(self.now.as_nanos()).unwrap_or(u64::MAX);
+            events.publish(time_ns, event);
+        }
+    }
+}
+
+impl std::fmt::Debug for Outbox {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Outbox")
+            .field("touched", &self.touched)
+            .finish_non_exhaustive()
+    }
+}

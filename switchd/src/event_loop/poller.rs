@@ -1,0 +1,187 @@
+//! What the loop waits for: ports, links, its deadline, requests, signals.
+
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::eventfd::{EfdFlags, EventFd};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::time::TimeSpec;
+use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
+use stp::PortNumber;
+
+use crate::link::NamespaceId;
+
+/// Things ready that are looked at per wait. The kernel hands out the others first the next time.
+const READY_MAX: usize = 64;
+
+/// Marks of what is ready; a port is its number, a namespace its inode above this bit.
+const NAMESPACE: u64 = 1 << 40;
+const TIMER: u64 = 1 << 32;
+const WAKER: u64 = TIMER + 1;
+const SIGNAL: u64 = TIMER + 2;
+
+/// Something the loop has to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ready {
+    Port(PortNumber),
+    Link(NamespaceId),
+    Timer,
+    Wake,
+    Stop,
+}
+
+/// Wakes a sleeping loop, from any thread.
+#[derive(Clone, Debug)]
+pub struct Waker(Arc<EventFd>);
+
+impl Waker {
+    /// # Errors
+    /// `EMFILE`.
+    pub fn new() -> io::Result<Self> {
+        let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
+        Ok(Self(Arc::new(EventFd::from_flags(flags)?)))
+    }
+
+    /// Makes the loop look at its requests. Never waits.
+    pub fn wake(&self) {
+        // EAGAIN: it has 2^64 wakings before it.
+        let _ = self.0.write(1);
+    }
+
+    fn clear(&self) {
+        let _ = self.0.read();
+    }
+}
+
+/// SIGTERM and SIGINT as something to read.
+#[derive(Debug)]
+pub struct Signals(SignalFd);
+
+impl Signals {
+    /// Blocks both for this thread and those it starts from now on; call it before any is started.
+    ///
+    /// # Errors
+    /// `EMFILE`.
+    pub fn block() -> io::Result<Self> {
+        let mut signals = SigSet::empty();
+        signals.add(Signal::SIGTERM);
+        signals.add(Signal::SIGINT);
+        signals.thread_block()?;
+        let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
+        Ok(Self(SignalFd::with_flags(&signals, flags)?))
+    }
+}
+
+/// The descriptors of the loop.
+#[derive(Debug)]
+pub(super) struct Poller {
+    epoll: Epoll,
+    timer: TimerFd,
+    armed: Option<Duration>,
+    waker: Waker,
+    signals: Option<Signals>,
+}
+
+impl Poller {
+    pub(super) fn new(waker: Waker, signals: Option<Signals>) -> io::Result<Self> {
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        let flags = TimerFlags::TFD_CLOEXEC | TimerFlags::TFD_NONBLOCK;
+        let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, flags)?;
+        epoll.add(&timer, EpollEvent::new(EpollFlags::EPOLLIN, TIMER))?;
+        epoll.add(&*waker.0, EpollEvent::new(EpollFlags::EPOLLIN, WAKER))?;
+        if let Some(signals) = &signals {
+            epoll.add(&signals.0, EpollEvent::new(EpollFlags::EPOLLIN, SIGNAL))?;
+        }
+        Ok(Self {
+            epoll,
+            timer,
+            armed: None,
+            waker,
+            signals,
+        })
+    }
+
+    pub(super) fn waker(&self) -> &Waker {
+        &self.waker
+    }
+
+    /// From now on frames of `port` make it ready. Closing the descriptor ends that.
+    pub(super) fn add_port(&self, port: PortNumber, descriptor: BorrowedFd<'_>) -> io::Result<()> {
+        let event = EpollEvent::new(EpollFlags::EPOLLIN, u64::from(port.get()));
+        Ok(self.epoll.add(descriptor, event)?)
+    }
+
+    pub(super) fn add_namespace(
+        &self,
+        id: NamespaceId,
+        listener: BorrowedFd<'_>,
+    ) -> io::Result<()> {
+        let event = EpollEvent::new(EpollFlags::EPOLLIN, NAMESPACE | id.get());
+        Ok(self.epoll.add(listener, event)?)
+    }
+
+    /// Waits until something is ready or `deadline` has come, and gives what is ready to `each`.
+    pub(super) fn wait(
+        &mut self,
+        deadline: Option<Duration>,
+        mut each: impl FnMut(Ready),
+    ) -> io::Result<()> {
+        self.arm(deadline)?;
+        let mut events = [EpollEvent::empty(); READY_MAX];
+        let ready = match self.epoll.wait(&mut events, EpollTimeout::NONE) {
+            Ok(ready) => ready,
+            Err(nix::Error::EINTR) => 0,
+            Err(error) => return Err(error.into()),
+        };
+        for event in &events[..ready] {
+            match event.data() {
+                TIMER => {
+                    self.armed = None;
+                    // EAGAIN: it was set anew meanwhile.
+                    let _ = self.timer.wait();
+                    each(Ready::Timer);
+                }
+                WAKER => {
+                    self.waker.clear();
+                    each(Ready::Wake);
+                }
+                SIGNAL => {
+                    if let Some(signals) = &self.signals {
+                        let _ = signals.0.read_signal();
+                    }
+                    each(Ready::Stop);
+                }
+                mark if mark & NAMESPACE != 0 => {
+                    each(Ready::Link(NamespaceId::from_inode(mark & !NAMESPACE)));
+                }
+                number => {
+                    if let Some(port) = u16::try_from(number).ok().and_then(PortNumber::new) {
+                        each(Ready::Port(port));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn arm(&mut self, deadline: Option<Duration>) -> io::Result<()> {
+        if self.armed == deadline {
+            return Ok(());
+        }
+        match deadline {
+            Some(deadline) => {
+                // Zero would disarm it; a deadline in the past fires at once.
+                let at = TimeSpec::from(deadline.max(Duration::from_nanos(1)));
+                let flags = TimerSetTimeFlags::TFD_TIMER_ABSTIME;
+                self.timer.set(Expiration::OneShot(at), flags)?;
+            }
+            None => self.timer.unset()?,
+        }
+        self.armed = deadline;
+        Ok(())
+    }
+}

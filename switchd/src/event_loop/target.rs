@@ -1,0 +1,207 @@
+//! The running switch as control sees it.
+
+use std::time::Duration;
+
+use etherparse::VlanId;
+use pnet_base::MacAddr;
+use stp::PortNumber;
+
+use super::lines::Line;
+use super::{Daemon, convert, line_of};
+use crate::config::{Config, PortConfig, StpConfig};
+use crate::control::{Error, ErrorCode, Flush, PortFacts, Target};
+use crate::event::FlushReason;
+use crate::port::{Device, FRAME_LEN_MAX, PortError};
+use crate::switch::SwitchError;
+
+impl Daemon {
+    /// Puts an opened line into the switch. It is closed again if that fails.
+    pub(super) fn connect(
+        &mut self,
+        now: Duration,
+        port: &PortConfig,
+        line: Line,
+    ) -> Result<(), Error> {
+        let added = number_of(port.number).and_then(|number| {
+            let settings = convert::port(port, line.address);
+            self.switch
+                .add_port(now, number, settings, &mut self.outbox)
+                .map_err(|error| refused(&error))?;
+            Ok(number)
+        });
+        let number = match added {
+            Ok(number) => number,
+            Err(error) => {
+                line.close(&mut self.namespaces);
+                return Err(error);
+            }
+        };
+        let watched = match &line.device {
+            Some(device) => self.poller.add_port(number, device.descriptor()),
+            None => Ok(()),
+        };
+        let line = self.lines[usize::from(port.number)].insert(line);
+        let state = line.look(&mut self.namespaces, &self.poller);
+        self.set_link(now, number, state);
+        watched.map_err(|error| {
+            let message = format!("port {}: cannot wait for its frames: {error}", port.name);
+            self.disconnect(now, number);
+            Error::new(ErrorCode::System, message)
+        })
+    }
+
+    /// Takes a port out of the switch and closes its device.
+    fn disconnect(&mut self, now: Duration, number: PortNumber) {
+        // It is only absent if it was never added.
+        let _ = self.switch.remove_port(now, number, &mut self.outbox);
+        if let Some(line) = self.lines[usize::from(number.get())].take() {
+            line.close(&mut self.namespaces);
+        }
+    }
+
+    fn known(&self, number: u16) -> Result<PortNumber, Error> {
+        let known = number_of(number)?;
+        match self.switch.port(known) {
+            Some(_) => Ok(known),
+            None => Err(refused(&SwitchError::NoPort(number))),
+        }
+    }
+}
+
+impl Target for Daemon {
+    fn config(&self) -> &Config {
+        &self.config
+    }
+
+    fn port_facts(&self, number: u16) -> Option<PortFacts> {
+        let line = self.lines.get(usize::from(number))?.as_ref()?;
+        let port = self.switch.port(PortNumber::new(number)?)?;
+        let mut io = match &line.device {
+            Some(Device::Tap(tap)) => {
+                format!("tap, virtio-net header, offloads: {}", tap.offloads())
+            }
+            Some(Device::Packet(_)) => "packet socket, virtio-net header, offloads: all".to_owned(),
+            None => "no interface".to_owned(),
+        };
+        if let Some(trouble) = &line.trouble {
+            io.push_str("; ");
+            io.push_str(trouble);
+        }
+        Some(PortFacts {
+            mac: line.address,
+            link: port.is_link_up(),
+            frame_max: u32::try_from(FRAME_LEN_MAX).expect("9216"),
+            io,
+        })
+    }
+
+    fn add_port(&mut self, now: Duration, port: PortConfig) -> Result<(), Error> {
+        let line = Line::open(&port, &mut self.namespaces).map_err(|error| not_opened(&error))?;
+        self.connect(now, &port, line)?;
+        let ports = &mut self.config.ports;
+        let at = ports.partition_point(|other| other.number < port.number);
+        ports.insert(at, port);
+        Ok(())
+    }
+
+    fn remove_port(&mut self, now: Duration, number: u16) -> Result<(), Error> {
+        let known = self.known(number)?;
+        self.disconnect(now, known);
+        self.config.ports.retain(|port| port.number != number);
+        Ok(())
+    }
+
+    fn configure_port(&mut self, now: Duration, port: PortConfig) -> Result<(), Error> {
+        let number = self.known(port.number)?;
+        let Some(line) = line_of(&mut self.lines, number) else {
+            return Err(refused(&SwitchError::NoPort(port.number)));
+        };
+        self.switch
+            .set_port(
+                now,
+                number,
+                convert::port(&port, line.address),
+                &mut self.outbox,
+            )
+            .map_err(|error| refused(&error))?;
+        let entry = self
+            .config
+            .ports
+            .iter_mut()
+            .find(|entry| entry.number == port.number);
+        if let Some(entry) = entry {
+            if entry.down != port.down {
+                line.set_enabled(&mut self.namespaces, !port.down);
+            }
+            *entry = port;
+        }
+        Ok(())
+    }
+
+    fn configure_stp(&mut self, now: Duration, stp: StpConfig) {
+        let address = self.switch.bridge_config().address;
+        let bridge = convert::bridge(&stp, address);
+        self.switch.set_bridge(now, bridge, &mut self.outbox);
+        self.switch
+            .set_spanning_tree(now, stp.enabled, &mut self.outbox);
+        self.config.stp = stp;
+    }
+
+    fn configure_ageing(&mut self, now: Duration, ageing: Duration) {
+        self.switch.set_ageing(now, convert::ageing(ageing));
+        self.config.ageing = ageing;
+    }
+
+    fn flush(&mut self, _now: Duration, flush: Flush) -> u64 {
+        let flush = cam::Flush {
+            port: flush.port.and_then(PortNumber::new),
+            vlan: flush.vlan,
+            address: flush.mac,
+        };
+        let reason = FlushReason::Management;
+        self.switch.flush(flush, reason, &mut self.outbox) as u64
+    }
+
+    fn insert_static(
+        &mut self,
+        now: Duration,
+        vlan: VlanId,
+        mac: MacAddr,
+        number: u16,
+    ) -> Result<(), Error> {
+        let number = self.known(number)?;
+        self.switch
+            .set_static(now, vlan, mac, number, &mut self.outbox)
+            .map_err(|error| refused(&error))
+    }
+
+    fn remove_static(&mut self, now: Duration, vlan: VlanId, mac: MacAddr) -> bool {
+        self.switch.remove_static(now, vlan, mac)
+    }
+}
+
+fn number_of(number: u16) -> Result<PortNumber, Error> {
+    PortNumber::new(number).ok_or_else(|| refused(&SwitchError::NumberRange(number)))
+}
+
+fn refused(error: &SwitchError) -> Error {
+    let code = match error {
+        SwitchError::NumberTaken(_) | SwitchError::NameTaken(_) => ErrorCode::Exists,
+        SwitchError::NumberRange(_) => ErrorCode::BadValue,
+        SwitchError::NoPort(_) => ErrorCode::NotFound,
+        SwitchError::Static(_) => ErrorCode::Full,
+    };
+    Error::new(code, error.to_string())
+}
+
+fn not_opened(error: &PortError) -> Error {
+    let code = match error {
+        PortError::Missing(_) => ErrorCode::NotFound,
+        PortError::Exists(_) => ErrorCode::Exists,
+        PortError::NotEthernet(_) | PortError::Name(_) => ErrorCode::BadValue,
+        PortError::Privilege { .. } | PortError::NoTun(_) | PortError::System { .. } => {
+            ErrorCode::System
+        }
+    };
+    Error::new(code, error.to_string())
+}

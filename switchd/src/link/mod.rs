@@ -1,0 +1,66 @@
+//! Links: whether a port's interface exists, is up and has carrier, in whatever namespace it is.
+
+mod cost;
+mod route;
+
+use std::fs::File;
+use std::io;
+
+pub(crate) use cost::path_cost;
+pub(crate) use route::{ADDRESS_GENERATION_NONE, Change, Link, Namespace, NamespaceId, Setting};
+
+/// The namespaces in which ports have an interface: the daemon's own, and those that taps were moved to.
+#[derive(Debug)]
+pub(crate) struct Namespaces {
+    home: NamespaceId,
+    open: Vec<(NamespaceId, Namespace)>,
+}
+
+impl Namespaces {
+    /// Opens the namespace of the calling thread.
+    ///
+    /// # Errors
+    /// No rtnetlink, or no `/proc`.
+    pub(crate) fn new() -> io::Result<Self> {
+        let home = NamespaceId::of(&File::open("/proc/thread-self/ns/net")?)?;
+        Ok(Self {
+            home,
+            open: vec![(home, Namespace::here()?)],
+        })
+    }
+
+    /// The daemon's own namespace.
+    pub(crate) fn home(&self) -> NamespaceId {
+        self.home
+    }
+
+    /// Sockets of the daemon's own namespace.
+    pub(crate) fn home_mut(&mut self) -> &mut Namespace {
+        &mut self.open[0].1
+    }
+
+    /// Sockets of an open namespace.
+    pub(crate) fn get_mut(&mut self, id: NamespaceId) -> Option<&mut Namespace> {
+        let (_, namespace) = self.open.iter_mut().find(|(open, _)| *open == id)?;
+        Some(namespace)
+    }
+
+    /// Opens `namespace` unless it is open; says whether it was opened now.
+    ///
+    /// # Errors
+    /// See [`Namespace::of`].
+    pub(crate) fn enter(&mut self, namespace: &File) -> io::Result<(NamespaceId, bool)> {
+        let id = NamespaceId::of(namespace)?;
+        let known = self.open.iter().any(|(open, _)| *open == id);
+        if !known {
+            self.open.push((id, Namespace::of(namespace)?));
+        }
+        Ok((id, !known))
+    }
+
+    /// Closes the namespaces in which no port is any more; an open socket would keep them alive.
+    pub(crate) fn retain(&mut self, used: impl Fn(NamespaceId) -> bool) {
+        let home = self.home;
+        self.open.retain(|&(id, _)| id == home || used(id));
+    }
+}

@@ -1,0 +1,220 @@
+//! The frames of one turn: received into fixed places, sent from there without a copy.
+
+use std::array;
+use std::io::IoSlice;
+
+use super::offload::{HEADER_LEN, Offload};
+use crate::counters::DropReason;
+pub(crate) use crate::sys::mmsg::BATCH_MAX;
+use crate::sys::mmsg::PARTS;
+use crate::tag::{ADDRESSES_LEN, Relayed, TAG_LEN};
+
+/// Octets of the longest frame, tags included, that is not a super-frame.
+pub const FRAME_LEN_MAX: usize = 9216;
+
+/// Octets of a place: header, room for a tag, and a super-frame (64 KiB of IP, Ethernet, two tags). An odd
+/// number of cache lines, so that the first octets of all places do not meet in the same set of the cache.
+const PLACE_LEN: usize = 1027 * 64;
+
+/// Where a frame starts in its place: behind the header, room for a tag before it.
+const FRAME_AT: usize = 16;
+
+/// At most [`BATCH_MAX`] frames received from one port. Allocated once; pages are touched as used.
+pub(crate) struct Batch {
+    memory: Box<[u8]>,
+    frames: [Received; BATCH_MAX],
+    len: usize,
+    oversize: u64,
+    bad_offload: u64,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Received {
+    start: usize,
+    len: usize,
+    offload: Offload,
+}
+
+/// Where a port puts a frame it receives.
+pub(crate) struct Place<'a> {
+    pub(crate) header: &'a mut [u8],
+    pub(crate) frame: &'a mut [u8],
+}
+
+/// A frame of the batch in the form it leaves by one port.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Outgoing {
+    frame: usize,
+    strip: bool,
+    tag: Option<[u8; TAG_LEN]>,
+}
+
+impl Outgoing {
+    /// Frame `frame` of the batch as the core wants it sent.
+    pub(crate) fn new(frame: usize, relayed: &Relayed<'_>) -> Self {
+        let tag = relayed.tag();
+        let kept = relayed.shift()
+            == if tag.is_some() {
+                TAG_LEN.cast_signed()
+            } else {
+                0
+            };
+        Self {
+            frame,
+            strip: !kept,
+            tag,
+        }
+    }
+
+    fn shift(&self) -> isize {
+        let len = TAG_LEN.cast_signed();
+        match (self.strip, self.tag.is_some()) {
+            (true, true) | (false, false) => 0,
+            (true, false) => -len,
+            (false, true) => len,
+        }
+    }
+}
+
+impl std::fmt::Debug for Batch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Batch")
+            .field("len", &self.len)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Batch {
+    pub(crate) fn new() -> Self {
+        Self {
+            memory: vec![0; PLACE_LEN * BATCH_MAX].into_boxed_slice(),
+            frames: [Received::default(); BATCH_MAX],
+            len: 0,
+            oversize: 0,
+            bad_offload: 0,
+        }
+    }
+
+    /// Forgets the frames, and gives the places for new ones.
+    pub(crate) fn places(&mut self) -> [Place<'_>; BATCH_MAX] {
+        self.len = 0;
+        let mut places = self.memory.chunks_exact_mut(PLACE_LEN);
+        array::from_fn(|_| {
+            let place = places.next().expect("memory of BATCH_MAX places");
+            let (header, frame) = place.split_at_mut(FRAME_AT);
+            Place {
+                header: &mut header[..HEADER_LEN],
+                frame,
+            }
+        })
+    }
+
+    /// Takes what a port has put into place `place`: `received` octets, header included, out of which the
+    /// kernel has taken `tag`. A frame that cannot be used is counted.
+    pub(crate) fn accept(&mut self, place: usize, received: usize, tag: Option<[u8; TAG_LEN]>) {
+        let at = place * PLACE_LEN;
+        let (Some(memory), Some(mut len)) = (
+            self.memory.get_mut(at..at + PLACE_LEN),
+            received.checked_sub(HEADER_LEN),
+        ) else {
+            self.bad_offload += 1;
+            return;
+        };
+        let (header, rest) = memory.split_at_mut(FRAME_AT);
+        let header = *header.first_chunk().expect("a place begins with a header");
+        // A frame that fills its place may have been cut.
+        let Some(frame) = rest.get(..len).filter(|frame| frame.len() < rest.len()) else {
+            self.oversize += 1;
+            return;
+        };
+        let Ok(mut offload) = Offload::decode(header, frame) else {
+            self.bad_offload += 1;
+            return;
+        };
+        let mut start = FRAME_AT;
+        if let Some(tag) = tag.filter(|_| len >= ADDRESSES_LEN) {
+            memory.copy_within(start..start + ADDRESSES_LEN, start - TAG_LEN);
+            memory[start + ADDRESSES_LEN - TAG_LEN..start + ADDRESSES_LEN].copy_from_slice(&tag);
+            start -= TAG_LEN;
+            len += TAG_LEN;
+            offload = offload.with_tag();
+        }
+        if len > FRAME_LEN_MAX && !offload.is_super_frame() {
+            self.oversize += 1;
+            return;
+        }
+        self.frames[self.len] = Received {
+            start: at + start,
+            len,
+            offload,
+        };
+        self.len += 1;
+    }
+
+    /// Counts a frame that the kernel could not hand over.
+    pub(crate) fn refuse(&mut self) {
+        self.bad_offload += 1;
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Frame `index`, tag in place.
+    pub(crate) fn frame(&self, index: usize) -> &[u8] {
+        let received = &self.frames[index];
+        &self.memory[received.start..received.start + received.len]
+    }
+
+    /// The frames refused since last asked, by reason.
+    pub(crate) fn take_drops(&mut self) -> [(DropReason, u64); 2] {
+        [
+            (DropReason::Oversize, std::mem::take(&mut self.oversize)),
+            (
+                DropReason::BadOffload,
+                std::mem::take(&mut self.bad_offload),
+            ),
+        ]
+    }
+
+    /// Octets of `outgoing` on the wire.
+    pub(crate) fn octets(&self, outgoing: &Outgoing) -> usize {
+        let len = self.frames[outgoing.frame].len;
+        len.saturating_add_signed(outgoing.shift())
+    }
+
+    pub(crate) fn header(&self, outgoing: &Outgoing) -> [u8; HEADER_LEN] {
+        self.frames[outgoing.frame].offload.encode(outgoing.shift())
+    }
+
+    /// The parts of `outgoing` behind its `header`.
+    pub(crate) fn parts<'a>(
+        &'a self,
+        outgoing: &'a Outgoing,
+        header: &'a [u8; HEADER_LEN],
+    ) -> [IoSlice<'a>; PARTS] {
+        let frame = self.frame(outgoing.frame);
+        if !outgoing.strip && outgoing.tag.is_none() {
+            return parts(header, frame);
+        }
+        let (addresses, rest) = frame.split_at(ADDRESSES_LEN);
+        let tag = outgoing.tag.as_ref().map_or(&[][..], |tag| &tag[..]);
+        let strip = if outgoing.strip { TAG_LEN } else { 0 };
+        [
+            IoSlice::new(header),
+            IoSlice::new(addresses),
+            IoSlice::new(tag),
+            IoSlice::new(&rest[strip..]),
+        ]
+    }
+}
+
+/// The parts of a frame that leaves as it is.
+pub(crate) fn parts<'a>(header: &'a [u8; HEADER_LEN], frame: &'a [u8]) -> [IoSlice<'a>; PARTS] {
+    [
+        IoSlice::new(header),
+        IoSlice::new(frame),
+        IoSlice::new(&[]),
+        IoSlice::new(&[]),
+    ]
+}

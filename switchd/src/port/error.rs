@@ -1,0 +1,87 @@
+//! Why a port could not be opened, and what helps.
+
+use std::io;
+
+use thiserror::Error;
+
+/// Why a port could not be opened. The text names the port and the remedy.
+#[derive(Debug, Error)]
+pub enum PortError {
+    /// There is no interface to bind to.
+    #[error(
+        "port {0}: there is no interface of that name; create it first, or make the port a tap"
+    )]
+    Missing(String),
+    /// A tap would have the name of an interface that exists.
+    #[error(
+        "port {0}: an interface of that name exists already; choose another name, remove it, or make the \
+         port a packet port"
+    )]
+    Exists(String),
+    /// The interface is none of Ethernet.
+    #[error("port {0}: the interface does not carry Ethernet frames")]
+    NotEthernet(String),
+    /// The kernel does not take such a name.
+    #[error("port {0}: no interface can have that name; use 1 to 15 letters, digits and . _ -")]
+    Name(String),
+    /// A privilege is missing.
+    #[error(
+        "port {port}: not permitted to {doing}; run as root, or give the program the capabilities \
+         cap_net_admin and cap_net_raw (setcap cap_net_admin,cap_net_raw+ep switchd)"
+    )]
+    Privilege {
+        /// The port.
+        port: String,
+        /// What was tried.
+        doing: &'static str,
+    },
+    /// The kernel has no taps.
+    #[error(
+        "port {0}: there is no /dev/net/tun; load the module (modprobe tun) or use packet ports"
+    )]
+    NoTun(String),
+    /// Anything else the kernel said.
+    #[error("port {port}: cannot {doing}: {source}")]
+    System {
+        /// The port.
+        port: String,
+        /// What was tried.
+        doing: &'static str,
+        /// What the kernel said.
+        source: io::Error,
+    },
+}
+
+impl PortError {
+    /// What `source` means when `doing` something for `port`.
+    pub(crate) fn new(port: &str, doing: &'static str, source: io::Error) -> Self {
+        let port = port.to_owned();
+        match source.raw_os_error() {
+            Some(libc::EPERM | libc::EACCES) => Self::Privilege { port, doing },
+            Some(libc::ENODEV | libc::ENXIO) => Self::Missing(port),
+            _ => Self::System {
+                port,
+                doing,
+                source,
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_name_port_and_remedy() {
+        let error = |code| {
+            let source = io::Error::from_raw_os_error(code);
+            PortError::new("p1", "open /dev/net/tun", source).to_string()
+        };
+        assert!(
+            error(libc::EPERM).contains("port p1: not permitted to open /dev/net/tun; run as root")
+        );
+        assert!(error(libc::ENODEV).contains("create it first"));
+        assert!(error(libc::EMFILE).starts_with("port p1: cannot open /dev/net/tun: "));
+    }
+}

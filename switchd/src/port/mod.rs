@@ -1,0 +1,115 @@
+//! Ports: where frames come in and go out, in batches, without waiting. A file per kind of port.
+
+pub(crate) mod batch;
+mod error;
+pub mod offload;
+pub(crate) mod packet;
+pub(crate) mod tap;
+
+use std::io;
+use std::os::fd::BorrowedFd;
+
+pub use batch::FRAME_LEN_MAX;
+pub(crate) use batch::{Batch, Outgoing};
+pub use error::PortError;
+
+use packet::Packet;
+use tap::Tap;
+
+/// What a port is made of.
+#[derive(Debug)]
+pub(crate) enum Device {
+    /// A tap of our own.
+    Tap(Tap),
+    /// Somebody's interface.
+    Packet(Packet),
+}
+
+/// How a turn of receiving ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reception {
+    /// There may be more, or not: readiness says.
+    Done,
+    /// The device was deleted; there will never be more.
+    Gone,
+}
+
+/// What became of frames handed to a port.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sent {
+    pub(crate) frames: u64,
+    pub(crate) octets: u64,
+    /// The port had no room.
+    pub(crate) full: u64,
+    /// The port has no interface, or it is down.
+    pub(crate) down: u64,
+    /// The kernel found fault with the frame.
+    pub(crate) refused: u64,
+}
+
+impl Sent {
+    /// `frames` for a port that has no interface.
+    pub(crate) fn nowhere(frames: usize) -> Self {
+        Self {
+            down: frames as u64,
+            ..Self::default()
+        }
+    }
+
+    fn count(&mut self, octets: usize) {
+        self.frames += 1;
+        self.octets += octets as u64;
+    }
+
+    /// Counts a frame that the kernel did not take; the counter, if frames behind it meet the same.
+    fn refused(&mut self, error: io::Error) -> Option<&mut u64> {
+        let (counter, stops) = match error.raw_os_error() {
+            Some(libc::EAGAIN | libc::ENOBUFS | libc::ENOMEM) => (&mut self.full, true),
+            Some(
+                libc::ENETDOWN
+                | libc::ENETUNREACH
+                | libc::ENODEV
+                | libc::ENXIO
+                | libc::EIO
+                | libc::EBADFD,
+            ) => (&mut self.down, true),
+            _ => (&mut self.refused, false),
+        };
+        *counter += 1;
+        stops.then_some(counter)
+    }
+}
+
+impl Device {
+    /// Readable when there are frames.
+    pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Tap(tap) => tap.descriptor(),
+            Self::Packet(packet) => packet.descriptor(),
+        }
+    }
+
+    /// Receives at most a batch of frames.
+    pub(crate) fn receive(&self, batch: &mut Batch) -> Reception {
+        match self {
+            Self::Tap(tap) => tap.receive(batch),
+            Self::Packet(packet) => packet.receive(batch),
+        }
+    }
+
+    /// Sends frames of `batch`.
+    pub(crate) fn transmit(&self, batch: &Batch, queue: &[Outgoing]) -> Sent {
+        match self {
+            Self::Tap(tap) => tap.transmit(batch, queue),
+            Self::Packet(packet) => packet.transmit(batch, queue),
+        }
+    }
+
+    /// Sends one finished frame.
+    pub(crate) fn send(&self, frame: &[u8]) -> Sent {
+        match self {
+            Self::Tap(tap) => tap.send(frame),
+            Self::Packet(packet) => packet.send(frame),
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! A port that is an AF_PACKET socket on an interface that exists: a veth end, a NIC.
+
+use std::array;
+use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use super::batch::{BATCH_MAX, Batch, Outgoing, parts};
+use super::offload::{HEADER_LEN, Offload};
+use super::{PortError, Reception, Sent};
+use crate::link::{ADDRESS_GENERATION_NONE, Link, Namespace, Setting};
+use crate::sys::mmsg::{self, Incoming, PARTS};
+use crate::sys::packet::{self, Switch};
+
+/// Octets of frames the kernel keeps while we are busy elsewhere: some 60 super-frames, or 8,000 small ones.
+/// The default of 208 KiB is full with three super-frames.
+const RECEIVE_BUFFER: libc::c_int = 8 << 20;
+
+/// Octets of frames on their way out. A veth takes them at once; a NIC holds a ring full.
+const SEND_BUFFER: libc::c_int = 4 << 20;
+
+/// A packet port's socket, bound to one interface. When the interface goes, the socket is dropped, and made
+/// anew when one of that name returns.
+#[derive(Debug)]
+pub(crate) struct Packet {
+    socket: OwnedFd,
+    index: u32,
+    found: Found,
+}
+
+/// How the interface was found, to leave it so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Found {
+    up: bool,
+    /// Set to none, from this.
+    address_generation: Option<u8>,
+}
+
+impl Packet {
+    /// Takes interface `link` and brings it up. An interface that was down is kept from making itself an
+    /// IPv6 address: the switch's end of a wire is no host.
+    ///
+    /// # Errors
+    /// It is none of Ethernet, it went meanwhile, or a privilege is missing. It is as it was then.
+    pub(crate) fn open(link: &Link, home: &mut Namespace) -> Result<Self, PortError> {
+        if !link.is_ethernet {
+            return Err(PortError::NotEthernet(link.name.clone()));
+        }
+        let quiet = link
+            .address_generation
+            .filter(|&mode| !link.is_up && mode != ADDRESS_GENERATION_NONE);
+        let found = Found {
+            up: link.is_up,
+            address_generation: quiet,
+        };
+        // Up first: a socket bound to an interface that is down starts with an error.
+        let opened = found
+            .set_up(link.index, home, true)
+            .map_err(|error| PortError::new(&link.name, "set its interface up", error))
+            .and_then(|()| {
+                attach(link.index)
+                    .map_err(|error| PortError::new(&link.name, "open a packet socket", error))
+            });
+        match opened {
+            Ok(socket) => Ok(Self {
+                socket,
+                index: link.index,
+                found,
+            }),
+            Err(error) => {
+                found.restore(link.index, home);
+                Err(error)
+            }
+        }
+    }
+
+    pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+
+    /// Index of the interface.
+    pub(crate) fn index(&self) -> u32 {
+        self.index
+    }
+
+    /// Whether it was brought up by us.
+    pub(crate) fn was_down(&self) -> bool {
+        !self.found.up
+    }
+
+    /// Sets the interface up or down: the other end of the wire sees the carrier come or go.
+    ///
+    /// # Errors
+    /// The interface is gone.
+    pub(crate) fn set_up(&self, home: &mut Namespace, up: bool) -> io::Result<()> {
+        self.found.set_up(self.index, home, up)
+    }
+
+    /// Leaves the interface as it was found. An interface that is gone needs no leaving.
+    pub(crate) fn restore(&self, home: &mut Namespace) {
+        self.found.restore(self.index, home);
+    }
+
+    /// Receives at most a batch of frames, tags put back.
+    pub(crate) fn receive(&self, batch: &mut Batch) -> Reception {
+        let mut places = batch.places().map(|place| Incoming {
+            header: place.header,
+            frame: place.frame,
+            len: 0,
+            tag: None,
+        });
+        match mmsg::receive(self.socket.as_fd(), &mut places) {
+            Ok(received) => {
+                let received_from = places.map(|place| (place.len, place.tag));
+                for (place, &(octets, tag)) in received_from[..received].iter().enumerate() {
+                    batch.accept(place, octets, tag);
+                }
+            }
+            // A frame that the kernel could not describe in a virtio-net header; it is gone.
+            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => batch.refuse(),
+            // Nothing there, or the interface went down: rtnetlink says so too.
+            Err(_) => {}
+        }
+        Reception::Done
+    }
+
+    /// Sends frames of `batch`, at most [`BATCH_MAX`].
+    pub(crate) fn transmit(&self, batch: &Batch, queue: &[Outgoing]) -> Sent {
+        let queue = &queue[..queue.len().min(BATCH_MAX)];
+        let headers: [[u8; HEADER_LEN]; BATCH_MAX] = array::from_fn(|i| {
+            queue
+                .get(i)
+                .map_or([0; HEADER_LEN], |outgoing| batch.header(outgoing))
+        });
+        let frames: [[IoSlice<'_>; PARTS]; BATCH_MAX] = array::from_fn(|i| match queue.get(i) {
+            Some(outgoing) => batch.parts(outgoing, &headers[i]),
+            None => [IoSlice::new(&[]); PARTS],
+        });
+        self.send_all(&frames[..queue.len()])
+    }
+
+    /// Sends one finished frame.
+    pub(crate) fn send(&self, frame: &[u8]) -> Sent {
+        let header = Offload::default().encode(0);
+        self.send_all(&[parts(&header, frame)])
+    }
+
+    fn send_all(&self, mut frames: &[[IoSlice<'_>; PARTS]]) -> Sent {
+        let mut sent = Sent::default();
+        while !frames.is_empty() {
+            match mmsg::send(self.socket.as_fd(), frames) {
+                Ok(taken) => {
+                    let (taken, rest) = frames.split_at(taken.clamp(1, frames.len()));
+                    for parts in taken {
+                        sent.count(parts[1..].iter().map(|part| part.len()).sum());
+                    }
+                    frames = rest;
+                }
+                Err(error) => {
+                    // What stops one frame for lack of room or of an interface stops those behind it.
+                    let stopped = sent.refused(error);
+                    let rest = &frames[1..];
+                    frames = if stopped.is_some() { &[] } else { rest };
+                    if let Some(counter) = stopped {
+                        *counter += rest.len() as u64;
+                    }
+                }
+            }
+        }
+        sent
+    }
+}
+
+impl Found {
+    fn set_up(self, index: u32, home: &mut Namespace, up: bool) -> io::Result<()> {
+        if up && self.address_generation.is_some() {
+            // It is only politeness: a kernel that refuses makes the port no worse.
+            let quiet = Setting::AddressGeneration(ADDRESS_GENERATION_NONE);
+            let _ = home.set(index, quiet);
+        }
+        home.set(index, Setting::Up(up))
+    }
+
+    fn restore(self, index: u32, home: &mut Namespace) {
+        let _ = home.set(index, Setting::Up(self.up));
+        if let Some(mode) = self.address_generation {
+            let _ = home.set(index, Setting::AddressGeneration(mode));
+        }
+    }
+}
+
+/// A packet socket that receives whatever interface `index` receives.
+fn attach(index: u32) -> io::Result<OwnedFd> {
+    let socket = packet::socket()?;
+    for option in [Switch::VnetHeader, Switch::Auxdata, Switch::IgnoreOutgoing] {
+        packet::turn_on(socket.as_fd(), option)?;
+    }
+    packet::set_buffers(socket.as_fd(), RECEIVE_BUFFER, SEND_BUFFER)?;
+    packet::join_promiscuous(socket.as_fd(), index)?;
+    packet::bind(socket.as_fd(), index)?;
+    Ok(socket)
+}
