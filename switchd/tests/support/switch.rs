@@ -1,0 +1,185 @@
+//! The daemon on a thread of its own, in a namespace.
+
+use std::cell::RefCell;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use stp::{PortNumber, PortState, TreeId};
+use switchd::config::{
+    Config, Cost, Frames, PortConfig, PortKind, PortMode, StpConfig, VlanNumber,
+};
+use switchd::control::{Command, Error, ErrorCode, Reply, Request, Responder};
+use switchd::counters::DropReason;
+use switchd::{Daemon, Inputs, StartError, Waker};
+
+use super::Namespace;
+
+type Question = Box<dyn FnOnce(&mut Daemon, Duration) + Send>;
+
+thread_local! {
+    static QUESTIONS: RefCell<Option<Receiver<Question>>> = const { RefCell::new(None) };
+}
+
+/// A running switch. Dropped, it stops and cleans up.
+pub(crate) struct Switch {
+    requests: Option<Sender<Request>>,
+    questions: Sender<Question>,
+    waker: Waker,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Switch {
+    /// Starts the daemon in `namespace`.
+    pub(crate) fn start(namespace: &Namespace, config: Config) -> Result<Self, String> {
+        let waker = Waker::new().unwrap();
+        let (requests, asked) = bounded(16);
+        let (questions, answers) = bounded(16);
+        let (started, result) = bounded(1);
+        let inputs = Inputs {
+            requests: asked,
+            waker: waker.clone(),
+            signals: None,
+            execute,
+            events: None,
+        };
+        let thread = namespace.spawn(move || {
+            QUESTIONS.with_borrow_mut(|cell| *cell = Some(answers));
+            let daemon =
+                Daemon::start(config, inputs).map_err(|error: StartError| error.to_string());
+            match daemon {
+                Ok(mut daemon) => {
+                    started.send(Ok(())).unwrap();
+                    daemon.run().unwrap();
+                }
+                Err(error) => started.send(Err(error)).unwrap(),
+            }
+        });
+        match result.recv().unwrap() {
+            Ok(()) => Ok(Self {
+                requests: Some(requests),
+                questions,
+                waker,
+                thread: Some(thread),
+            }),
+            Err(error) => {
+                thread.join().unwrap();
+                Err(error)
+            }
+        }
+    }
+
+    /// Asks the running daemon, on its own thread between two batches.
+    pub(crate) fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&mut Daemon, Duration) -> T + Send + 'static,
+    ) -> T {
+        let (answer, answered) = bounded(1);
+        let question: Question = Box::new(move |daemon, now| {
+            answer.send(question(daemon, now)).unwrap();
+        });
+        self.questions.send(question).unwrap();
+        let (replies, _) = bounded(1);
+        let responder = Responder::new(0, replies, Arc::new(|| {}));
+        let request = Request::new(Command::ShowVersion, responder);
+        self.requests.as_ref().unwrap().send(request).unwrap();
+        self.waker.wake();
+        answered
+            .recv_timeout(super::PATIENCE)
+            .expect("the switch answers")
+    }
+
+    pub(crate) fn link(&self, port: u16) -> bool {
+        self.ask(move |daemon, _| daemon.switch().port(number(port)).unwrap().is_link_up())
+    }
+
+    pub(crate) fn state(&self, port: u16) -> PortState {
+        let port = number(port);
+        self.ask(move |daemon, _| daemon.switch().port(port).unwrap().state(TreeId::COMMON))
+    }
+
+    pub(crate) fn drops(&self, port: u16, reason: DropReason) -> u64 {
+        let port = number(port);
+        self.ask(move |daemon, _| daemon.switch().port(port).unwrap().counters().drops(reason))
+    }
+
+    pub(crate) fn received(&self, port: u16) -> u64 {
+        let port = number(port);
+        self.ask(move |daemon, _| {
+            daemon
+                .switch()
+                .port(port)
+                .unwrap()
+                .counters()
+                .received_frames
+        })
+    }
+}
+
+impl Drop for Switch {
+    fn drop(&mut self) {
+        // Nobody can ask any more: the loop ends, and the daemon cleans up on its own thread.
+        self.requests = None;
+        self.waker.wake();
+        if let Some(thread) = self.thread.take() {
+            let stopped = thread.join();
+            if !std::thread::panicking() {
+                stopped.unwrap();
+            }
+        }
+    }
+}
+
+fn execute(daemon: &mut Daemon, now: Duration, _: Command) -> Result<Reply, Error> {
+    let question = QUESTIONS.with_borrow(|cell| cell.as_ref().unwrap().try_recv());
+    question.unwrap()(daemon, now);
+    Err(Error::new(ErrorCode::BadRequest, "answered another way"))
+}
+
+pub(crate) fn number(port: u16) -> PortNumber {
+    PortNumber::new(port).unwrap()
+}
+
+pub(crate) fn vlan(vlan: u16) -> VlanNumber {
+    VlanNumber::new(vlan).unwrap()
+}
+
+/// A switch without spanning tree, with ports 1, 2, … of these kinds and names.
+pub(crate) fn config(ports: &[(PortKind, &str)]) -> Config {
+    Config {
+        name: "test".to_owned(),
+        run_dir: PathBuf::from("/nonexistent"),
+        address: Some("02:00:00:00:00:01".parse().unwrap()),
+        stp: StpConfig {
+            enabled: false,
+            priority: 32_768,
+            hello: Duration::from_secs(1),
+            max_age: Duration::from_secs(6),
+            forward_delay: Duration::from_secs(4),
+        },
+        ageing: Duration::from_secs(300),
+        cam_capacity: 1024,
+        ports: (1..)
+            .zip(ports)
+            .map(|(number, &(kind, name))| port(number, kind, name))
+            .collect(),
+    }
+}
+
+/// A port in VLAN 1.
+pub(crate) fn port(number: u16, kind: PortKind, name: &str) -> PortConfig {
+    PortConfig {
+        number,
+        name: name.to_owned(),
+        kind,
+        mac: None,
+        mode: PortMode::Access { vlan: vlan(1) },
+        frames: Frames::All,
+        cost: Cost::Auto,
+        priority: 128,
+        edge: false,
+        down: false,
+    }
+}
