@@ -357,3 +357,6 @@ fn encode_config(
         field.copy_from_slice(&time.units().to_be_bytes());
     }
 }
+
+#[cfg(test)]
+mod tests;

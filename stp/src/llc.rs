@@ -79,3 +79,65 @@ pub fn unframe(frame: &[u8]) -> Result<Bpdu, DecodeError> {
     }
     Bpdu::decode(bpdu)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const PORT: MacAddr = MacAddr(2, 0, 0, 0, 1, 5);
+
+    #[test]
+    fn notification_frame_octet_by_octet() {
+        let expected = [
+            0x01, 0x80, 0xc2, 0, 0, 0, 2, 0, 0, 0, 1, 5, 0, 7, 0x42, 0x42, 0x03, 0, 0, 0, 0x80,
+        ];
+        assert_eq!(*frame(PORT, &Bpdu::Tcn), expected);
+        assert_eq!(unframe(&expected), Ok(Bpdu::Tcn));
+    }
+
+    #[test]
+    fn padding_is_cut_off_by_the_length() {
+        let mut padded = frame(PORT, &Bpdu::Tcn).to_vec();
+        padded.resize(60, 0xff);
+        assert_eq!(unframe(&padded), Ok(Bpdu::Tcn));
+        // The padding would be a configuration BPDU if it counted.
+        padded[20] = 0;
+        assert_eq!(
+            unframe(&padded),
+            Err(DecodeError::Truncated { have: 4, need: 35 })
+        );
+    }
+
+    #[test]
+    fn each_reason_before_the_bpdu() {
+        let good = frame(PORT, &Bpdu::Tcn).to_vec();
+        for have in 0..good.len() {
+            assert!(
+                matches!(unframe(&good[..have]), Err(DecodeError::Truncated { .. })),
+                "{have} octets"
+            );
+        }
+        let changed = |at: usize, octet| {
+            let mut frame = good.clone();
+            frame[at] = octet;
+            unframe(&frame)
+        };
+        assert_eq!(changed(12, 0x08), Err(DecodeError::EtherType(0x0807)));
+        assert_eq!(changed(14, 0xaa), Err(DecodeError::Llc([0xaa, 0x42, 0x03])));
+        assert_eq!(changed(16, 0x13), Err(DecodeError::Llc([0x42, 0x42, 0x13])));
+        assert_eq!(
+            changed(13, 2),
+            Err(DecodeError::Truncated { have: 16, need: 17 })
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_octets_are_a_bpdu_or_a_reason(octets in prop::collection::vec(any::<u8>(), 0..128)) {
+            if let Ok(bpdu) = unframe(&octets) {
+                prop_assert_eq!(unframe(&frame(PORT, &bpdu)), Ok(bpdu));
+            }
+        }
+    }
+}

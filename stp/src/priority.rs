@@ -1,5 +1,6 @@
 //! The order that spanning tree is built on (802.1D-1998 8.6.8, 8.7.1; 802.1D-2004 17.6).
 
+use crate::cost::PathCost;
 use crate::id::{BridgeId, PortId};
 
 /// What a designated port says about the way to the root: the order of the fields is the order of comparison, lower is
@@ -17,19 +18,21 @@ pub struct PriorityVector {
 }
 
 impl PriorityVector {
-    /// The same way, seen from the far side of a port that costs `path_cost` more. Saturates at the largest cost.
+    /// The same way, seen from the far side of a port that costs `path_cost` more. `None` if the sum is no cost that a
+    /// BPDU can carry: then this is no way to anywhere.
     #[must_use]
-    pub const fn plus(self, path_cost: u32) -> Self {
-        Self {
-            root_path_cost: self.root_path_cost.saturating_add(path_cost),
+    pub fn plus(self, path_cost: PathCost) -> Option<Self> {
+        let root_path_cost = self.root_path_cost.checked_add(path_cost.get())?;
+        Some(Self {
+            root_path_cost,
             ..self
-        }
+        })
     }
 
-    /// Whether this information, just received, replaces `held` on a port of the bridge `own`
-    /// (802.1D-1998 8.7.1, "supersedes"): it is better; or it comes from the same designated bridge at the same root and
-    /// cost, which refreshes it even if the port identifier is worse, unless that bridge is `own` itself: then its
-    /// ports are told apart and the better one stands.
+    /// Whether this information, just received, replaces `held` on a port of the bridge `own` (802.1D-1998 8.6.2.2): it
+    /// is better; or it comes from the same designated bridge at the same root and cost, which refreshes it even if the
+    /// port identifier is worse, unless that bridge is `own` itself: then its ports are told apart and the better one
+    /// stands.
     #[must_use]
     pub fn supersedes(&self, held: &Self, own: BridgeId) -> bool {
         let key = |vector: &Self| (vector.root, vector.root_path_cost, vector.designated_bridge);
@@ -43,7 +46,6 @@ impl PriorityVector {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pnet_base::MacAddr;
 
     fn id(low: u8) -> BridgeId {
         BridgeId::from_octets([0x80, 0, 0, 0, 0, 0, 0, low])
@@ -89,13 +91,12 @@ mod tests {
     }
 
     #[test]
-    fn cost_saturates() {
+    fn a_cost_beyond_the_field_is_no_way() {
+        let far = vector(1, u32::MAX - 1, 2, 3);
         assert_eq!(
-            vector(1, u32::MAX - 1, 2, 3)
-                .plus(200_000_000)
-                .root_path_cost,
-            u32::MAX
+            far.plus(PathCost::MIN).map(|way| way.root_path_cost),
+            Some(u32::MAX)
         );
-        assert_eq!(id(1).address(), MacAddr::new(0, 0, 0, 0, 0, 1));
+        assert_eq!(far.plus(PathCost::MAX), None);
     }
 }

@@ -86,8 +86,8 @@ pub struct PortStatus {
     /// What is known of the LAN: the designated root, cost, bridge and port (8.5.5.4 to 8.5.5.7). On a designated port
     /// these are this bridge's own.
     pub designated: PriorityVector,
-    /// The way to the root through this port: `designated` plus the path cost. `None` if the port is disabled or this
-    /// bridge itself is designated. The least of these, then the lowest port identifier, makes the root port.
+    /// The way to the root through this port: `designated` plus the path cost. `None` if the port is disabled, or this
+    /// bridge itself is designated, or the sum is more than a BPDU can say. The least of these, then the lowest port identifier, makes the root port.
     pub root_path: Option<PriorityVector>,
     /// What this bridge would say on the LAN. Less than `designated`, or equal to it, makes a designated port.
     pub offer: PriorityVector,
@@ -126,7 +126,8 @@ pub struct PortCounters {
     pub tcn_sent: u64,
     /// BPDUs that arrived while the port was disabled; counted nowhere else.
     pub discarded_disabled: u64,
-    /// Configuration BPDUs that this very port had sent; also counted as received.
+    /// Configuration BPDUs that this very port had sent, or this bridge under another priority; also counted as
+    /// received.
     pub discarded_own: u64,
     /// How often the port began to forward.
     pub forward_transitions: u64,

@@ -106,9 +106,7 @@ impl Tree {
         self.become_designated_port(index);
         self.configuration_update(context);
         self.port_state_selection(context);
-        if !was_root && self.is_root_bridge() {
-            self.become_root(context);
-        }
+        self.follow_root(was_root, context);
     }
 
     /// 8.7.5.

@@ -119,15 +119,10 @@ impl Tree {
         self.port_state_selection(context);
     }
 
-    /// Configuration update and port state selection, and what follows if the bridge thereby becomes the root, or is it
-    /// no longer.
+    /// Configuration update, port state selection, and what follows for the root.
     fn reconfigure(&mut self, was_root: bool, context: &mut Context<'_>) {
         self.configuration_update(context);
         self.port_state_selection(context);
-        match (was_root, self.is_root_bridge()) {
-            (false, true) => self.become_root(context),
-            (true, false) => self.cease_to_be_root(context),
-            (true, true) | (false, false) => {}
-        }
+        self.follow_root(was_root, context);
     }
 }

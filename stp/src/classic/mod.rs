@@ -25,6 +25,9 @@ mod topology_change;
 mod transmit;
 mod update;
 
+#[cfg(test)]
+mod tests;
+
 use core::time::Duration;
 
 use crate::cost::PathCost;
@@ -115,8 +118,8 @@ impl TreePort {
     }
 
     /// The way to the root through this port.
-    fn root_path(&self) -> PriorityVector {
-        self.designated.plus(self.path_cost.get())
+    fn root_path(&self) -> Option<PriorityVector> {
+        self.designated.plus(self.path_cost)
     }
 }
 

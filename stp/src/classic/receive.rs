@@ -27,7 +27,8 @@ impl Tree {
         }
     }
 
-    /// 8.7.1.
+    /// 8.7.1. A BPDU that this very port sent is no news (802.1D-2004 9.3.4), neither is one from before this bridge's
+    /// priority was changed: it would make the bridge its own better root.
     fn received_config_bpdu(
         &mut self,
         index: usize,
@@ -35,7 +36,8 @@ impl Tree {
         context: &mut Context<'_>,
     ) {
         let port = &mut self.ports[index];
-        if config.bridge == self.bridge_id && config.port == port.id {
+        let own = config.bridge.address() == self.bridge_id.address();
+        if own && (config.bridge != self.bridge_id || config.port == port.id) {
             port.counters.discarded_own += 1;
             return;
         }
@@ -49,9 +51,7 @@ impl Tree {
         self.record_config_information(index, config, context);
         self.configuration_update(context);
         self.port_state_selection(context);
-        if was_root && !self.is_root_bridge() {
-            self.cease_to_be_root(context);
-        }
+        self.follow_root(was_root, context);
         if self.root_port == Some(index) {
             self.record_config_timeout_values(index, config, context);
             self.config_bpdu_generation(context);
@@ -69,9 +69,18 @@ impl Tree {
         }
     }
 
+    /// What follows if the bridge has become the root, or is it no longer.
+    pub(super) fn follow_root(&mut self, was_root: bool, context: &mut Context<'_>) {
+        match (was_root, self.is_root_bridge()) {
+            (false, true) => self.become_root(context),
+            (true, false) => self.cease_to_be_root(context),
+            (true, true) | (false, false) => {}
+        }
+    }
+
     /// 8.7.1, where a bridge learns of a better root than itself: it sends no more hellos, and a change it was
     /// telling of as the root it now notifies.
-    pub(super) fn cease_to_be_root(&mut self, context: &mut Context<'_>) {
+    fn cease_to_be_root(&mut self, context: &mut Context<'_>) {
         self.hello_timer.stop();
         if self.topology_change.detected {
             self.topology_change_timer.stop();
@@ -82,7 +91,7 @@ impl Tree {
 
     /// 8.7.4 and 8.8.3 to 8.8.5, where a bridge is left without a better root: its own times come into force, and what
     /// it says is new to everybody.
-    pub(super) fn become_root(&mut self, context: &mut Context<'_>) {
+    fn become_root(&mut self, context: &mut Context<'_>) {
         self.times = self.bridge_times.in_force();
         self.topology_change_detection(Cause::BecameRoot, context);
         self.topology_change_notification_timer.stop();

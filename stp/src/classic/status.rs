@@ -27,7 +27,7 @@ impl Tree {
     /// The port in this tree. What management and the link say is the bridge's to fill in.
     pub(crate) fn port_status(&self, index: usize) -> PortStatus {
         let port = &self.ports[index];
-        let foreign = port.is_enabled() && !self.is_designated_port(index);
+        let foreign = port.is_enabled() && port.designated.designated_bridge != self.bridge_id;
         PortStatus {
             port: port.number,
             tree: self.id,
@@ -41,7 +41,7 @@ impl Tree {
             admin_edge: port.edge,
             edge: port.edge,
             designated: port.designated,
-            root_path: foreign.then(|| port.root_path()),
+            root_path: port.root_path().filter(|_| foreign),
             offer: self.offer(port.id),
             topology_change_acknowledge: port.topology_change_acknowledge,
             config_pending: port.config_pending,

@@ -1,5 +1,7 @@
 //! What is sent (802.1D-1998 8.6.1, 8.6.4 to 8.6.6).
 
+use core::time::Duration;
+
 use super::{Context, Tree};
 use crate::bpdu::{Bpdu, ConfigBpdu};
 use crate::event::Action;
@@ -47,9 +49,9 @@ impl Tree {
     }
 
     /// 0 from the root; from others the age of what the root port holds, and the increment on top.
-    fn message_age(&self, context: &Context<'_>) -> core::time::Duration {
+    fn message_age(&self, context: &Context<'_>) -> Duration {
         let Some(root_port) = self.root_port else {
-            return core::time::Duration::ZERO;
+            return Duration::ZERO;
         };
         let held = self.ports[root_port].message_age_timer.value(context.now);
         held.unwrap_or_default() + self.bridge_times.message_age_increment()

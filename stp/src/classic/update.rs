@@ -10,26 +10,29 @@ impl Tree {
         self.designated_port_selection();
     }
 
-    /// 8.6.8: the best way to a root better than this bridge, among the ports where another bridge (or another port)
-    /// is designated; at equal ways the lowest port identifier. If there is none, this bridge is the root.
+    /// 8.6.8: the best way to a root better than this bridge, among the ports where another bridge is designated; at
+    /// equal ways the lowest port identifier. If there is none, this bridge is the root.
+    ///
+    /// A backup port, which holds this bridge's own word, is no candidate (as in 802.1D-2004 17.21.25): else the bridge
+    /// would follow itself, once its root port has failed, until that word is too old.
     fn root_selection(&mut self, context: &mut Context<'_>) {
         let before = (self.designated_root, self.root_path_cost, self.root_port);
-        let best = (0..self.ports.len())
-            .filter(|&index| {
-                let port = &self.ports[index];
-                port.is_enabled()
-                    && port.designated.root < self.bridge_id
-                    && !self.is_designated_port(index)
-            })
-            .min_by_key(|&index| (self.ports[index].root_path(), self.ports[index].id));
-        self.root_port = best;
+        let candidates = self.ports.iter().enumerate().filter(|(_, port)| {
+            port.is_enabled()
+                && port.designated.root < self.bridge_id
+                && port.designated.designated_bridge != self.bridge_id
+        });
+        let best = candidates
+            .filter_map(|(index, port)| Some((port.root_path()?, port.id, index)))
+            .min();
         match best {
-            Some(index) => {
-                let path = self.ports[index].root_path();
+            Some((path, _, index)) => {
+                self.root_port = Some(index);
                 self.designated_root = path.root;
                 self.root_path_cost = path.root_path_cost;
             }
             None => {
+                self.root_port = None;
                 self.designated_root = self.bridge_id;
                 self.root_path_cost = 0;
             }

@@ -1,0 +1,475 @@
+//! A network of bridges in virtual time, drawn in a little table language:
+//!
+//! ```text
+//! bridge 1 0x1000: 1=a 2=b/100 3=c/edge     # number, priority, then port=LAN with cost or `edge`
+//! expect 1: 1=D 2=R 3=A                     # R root, D designated, A alternate, B backup, X disabled
+//! ```
+//! A bridge's address is its number. BPDUs travel as encoded frames, one hop a millisecond, in the order sent.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use pnet_base::MacAddr;
+use stp::{
+    Action, Bridge, BridgeConfig, BridgePriority, BridgeTimes, Event, PathCost, PortConfig,
+    PortNumber, PortRole, PortState, PortStatus, TreeId, TreeStatus, llc,
+};
+
+pub(crate) const HOP: Duration = Duration::from_millis(1);
+pub(crate) const DEFAULT_COST: u32 = 19;
+
+pub(crate) fn s(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+pub(crate) fn port_number(number: u16) -> PortNumber {
+    PortNumber::new(number).unwrap()
+}
+
+/// One action, when and by whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Deed {
+    pub(crate) at: Duration,
+    pub(crate) bridge: u8,
+    pub(crate) action: Action,
+}
+
+#[derive(Clone, Debug)]
+struct Arrival {
+    bridge: u8,
+    port: u16,
+    frame: llc::EncodedFrame,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct World {
+    pub(crate) now: Duration,
+    pub(crate) bridges: BTreeMap<u8, Bridge>,
+    /// What the actions said, to be compared with what the bridges say.
+    told: BTreeMap<(u8, u16), (PortRole, PortState)>,
+    lans: BTreeMap<String, Vec<(u8, u16)>>,
+    silent: Vec<String>,
+    wire: BTreeMap<(Duration, u64), Arrival>,
+    sequence: u64,
+    pub(crate) deeds: Vec<Deed>,
+    expected: Vec<(u8, u16, PortRole)>,
+    /// Whether a forwarding loop, at any instant, is a failure.
+    pub(crate) forbid_loops: bool,
+}
+
+impl World {
+    /// Builds the network that `text` draws and brings all links up at once.
+    pub(crate) fn new(text: &str) -> Self {
+        Self::with_times(text, BridgeTimes::default())
+    }
+
+    pub(crate) fn with_times(text: &str, times: BridgeTimes) -> Self {
+        let mut world = Self {
+            forbid_loops: true,
+            ..Self::default()
+        };
+        for line in text.lines() {
+            let line = line.split('#').next().unwrap().trim();
+            if line.is_empty() {
+                continue;
+            }
+            let (head, ports) = line.split_once(':').expect("a colon");
+            let words: Vec<&str> = head.split_whitespace().collect();
+            match words[..] {
+                ["bridge", number, priority] => {
+                    world.draw_bridge(number.parse().unwrap(), priority, ports, times);
+                }
+                ["expect", number] => world.draw_expectation(number.parse().unwrap(), ports),
+                _ => panic!("what is `{line}`?"),
+            }
+        }
+        let ports: Vec<_> = world.told.keys().copied().collect();
+        for (bridge, port) in ports {
+            world.link_up(bridge, port);
+        }
+        world
+    }
+
+    fn draw_bridge(&mut self, number: u8, priority: &str, ports: &str, times: BridgeTimes) {
+        let priority = u16::from_str_radix(priority.trim_start_matches("0x"), 16).unwrap();
+        let mut bridge = Bridge::new(BridgeConfig {
+            priority: BridgePriority::new(priority).unwrap(),
+            times,
+            ..BridgeConfig::new(MacAddr::new(2, 0, 0, 0, 0, number))
+        });
+        for word in ports.split_whitespace() {
+            let (port, rest) = word.split_once('=').unwrap();
+            let port: u16 = port.parse().unwrap();
+            let mut words = rest.split('/');
+            let lan = words.next().unwrap();
+            let mut config = PortConfig::default();
+            for word in words {
+                match word {
+                    "edge" => config.edge = true,
+                    cost => config.path_cost = PathCost::new(cost.parse().unwrap()),
+                }
+            }
+            assert!(
+                bridge
+                    .add_port(Duration::ZERO, port_number(port), config)
+                    .is_empty()
+            );
+            self.told
+                .insert((number, port), (PortRole::Disabled, PortState::Disabled));
+            self.lans
+                .entry(lan.to_owned())
+                .or_default()
+                .push((number, port));
+        }
+        self.bridges.insert(number, bridge);
+    }
+
+    fn draw_expectation(&mut self, number: u8, ports: &str) {
+        for word in ports.split_whitespace() {
+            let (port, role) = word.split_once('=').unwrap();
+            let role = match role {
+                "R" => PortRole::Root,
+                "D" => PortRole::Designated,
+                "A" => PortRole::Alternate,
+                "B" => PortRole::Backup,
+                "X" => PortRole::Disabled,
+                _ => panic!("role {role}?"),
+            };
+            self.expected.push((number, port.parse().unwrap(), role));
+        }
+    }
+
+    pub(crate) fn act(
+        &mut self,
+        number: u8,
+        call: impl FnOnce(&mut Bridge, Duration) -> Vec<Action>,
+    ) -> Vec<Action> {
+        let now = self.now;
+        let actions = call(self.bridges.get_mut(&number).unwrap(), now);
+        for &action in &actions {
+            self.apply(number, action);
+        }
+        self.check(number);
+        actions
+    }
+
+    pub(crate) fn event(&mut self, number: u8, event: Event<'_>) -> Vec<Action> {
+        self.act(number, |bridge, now| bridge.handle(now, event).to_vec())
+    }
+
+    pub(crate) fn link_up(&mut self, bridge: u8, port: u16) -> Vec<Action> {
+        self.event(
+            bridge,
+            Event::LinkUp {
+                port: port_number(port),
+                cost: PathCost::new(DEFAULT_COST).unwrap(),
+                point_to_point: true,
+            },
+        )
+    }
+
+    pub(crate) fn link_down(&mut self, bridge: u8, port: u16) -> Vec<Action> {
+        self.event(
+            bridge,
+            Event::LinkDown {
+                port: port_number(port),
+            },
+        )
+    }
+
+    /// The LAN loses every frame from now on; no port notices.
+    pub(crate) fn silence(&mut self, lan: &str) {
+        assert!(self.lans.contains_key(lan));
+        self.silent.push(lan.to_owned());
+    }
+
+    pub(crate) fn heal(&mut self, lan: &str) {
+        self.silent.retain(|silent| silent != lan);
+    }
+
+    /// Takes carrier from every port of the LAN.
+    pub(crate) fn cut(&mut self, lan: &str) {
+        for (bridge, port) in self.lans[lan].clone() {
+            self.link_down(bridge, port);
+        }
+    }
+
+    pub(crate) fn join(&mut self, lan: &str) {
+        for (bridge, port) in self.lans[lan].clone() {
+            self.link_up(bridge, port);
+        }
+    }
+
+    /// Lets `time` pass.
+    pub(crate) fn run(&mut self, time: Duration) {
+        let end = self.now + time;
+        loop {
+            let arrival = self.wire.keys().next().map(|&(at, _)| at);
+            let deadline = self.bridges.values().filter_map(Bridge::deadline).min();
+            let next = arrival.into_iter().chain(deadline).min();
+            let Some(next) = next.filter(|&next| next <= end) else {
+                break;
+            };
+            self.now = self.now.max(next);
+            if let Some((&key, _)) = self.wire.range(..=(self.now, u64::MAX)).next() {
+                let arrival = self.wire.remove(&key).unwrap();
+                self.arrive(&arrival);
+                continue;
+            }
+            for number in self.bridges.keys().copied().collect::<Vec<_>>() {
+                if self.bridges[&number]
+                    .deadline()
+                    .is_some_and(|due| due <= self.now)
+                {
+                    self.event(number, Event::Timeout);
+                    let deadline = self.bridges[&number].deadline();
+                    assert!(
+                        deadline.is_none_or(|due| due > self.now),
+                        "a deadline stays due"
+                    );
+                }
+            }
+        }
+        self.now = end;
+    }
+
+    fn arrive(&mut self, arrival: &Arrival) {
+        let lan = self.lan_of(arrival.bridge, arrival.port);
+        let up = self.port(arrival.bridge, arrival.port).link_up;
+        if up && !self.silent.contains(&lan) {
+            let bpdu = llc::unframe(&arrival.frame).expect("a bridge sends good frames");
+            let port = port_number(arrival.port);
+            self.event(arrival.bridge, Event::Received { port, bpdu: &bpdu });
+        }
+    }
+
+    fn lan_of(&self, bridge: u8, port: u16) -> String {
+        let found = self
+            .lans
+            .iter()
+            .find(|(_, ends)| ends.contains(&(bridge, port)));
+        found.unwrap().0.clone()
+    }
+
+    fn apply(&mut self, number: u8, action: Action) {
+        self.deeds.push(Deed {
+            at: self.now,
+            bridge: number,
+            action,
+        });
+        match action {
+            Action::Transmit { port, bpdu } => {
+                let from = (number, port.get());
+                let frame = llc::frame(MacAddr::new(2, 0, 0, 0, 1, number), &bpdu);
+                let lan = self.lan_of(number, port.get());
+                for &(bridge, port) in &self.lans[&lan] {
+                    if (bridge, port) != from {
+                        self.sequence += 1;
+                        self.wire.insert(
+                            (self.now + HOP, self.sequence),
+                            Arrival {
+                                bridge,
+                                port,
+                                frame,
+                            },
+                        );
+                    }
+                }
+            }
+            Action::SetState { port, state, .. } => {
+                self.told.get_mut(&(number, port.get())).unwrap().1 = state;
+            }
+            Action::SetRole { port, role, .. } => {
+                self.told.get_mut(&(number, port.get())).unwrap().0 = role;
+            }
+            Action::Flush { .. }
+            | Action::ShortAgeing { .. }
+            | Action::RootChanged { .. }
+            | Action::TopologyChange { .. } => {}
+        }
+    }
+
+    pub(crate) fn tree(&self, bridge: u8) -> TreeStatus {
+        self.bridges[&bridge].tree(TreeId::COMMON)
+    }
+
+    pub(crate) fn port(&self, bridge: u8, port: u16) -> PortStatus {
+        self.bridges[&bridge].port(port_number(port)).unwrap()
+    }
+
+    pub(crate) fn role(&self, bridge: u8, port: u16) -> PortRole {
+        self.port(bridge, port).role
+    }
+
+    pub(crate) fn state(&self, bridge: u8, port: u16) -> PortState {
+        self.port(bridge, port).state
+    }
+
+    /// The deeds of one bridge since `since`.
+    pub(crate) fn deeds_of(&self, bridge: u8, since: Duration) -> Vec<Deed> {
+        let mut deeds = self.deeds.clone();
+        deeds.retain(|deed| deed.bridge == bridge && deed.at >= since);
+        deeds
+    }
+
+    /// What must hold of one bridge after every call.
+    fn check(&self, number: u8) {
+        let bridge = &self.bridges[&number];
+        let tree = bridge.tree(TreeId::COMMON);
+        let mut roots = 0;
+        for port in bridge.ports() {
+            let status = bridge.port(port).unwrap();
+            let told = self.told[&(number, port.get())];
+            assert_eq!(
+                told,
+                (status.role, status.state),
+                "told and shown differ: {number}.{port}"
+            );
+            let fits = match status.role {
+                PortRole::Disabled => status.state == PortState::Disabled,
+                PortRole::Alternate | PortRole::Backup => status.state == PortState::Blocking,
+                PortRole::Root | PortRole::Designated => {
+                    !matches!(status.state, PortState::Disabled | PortState::Blocking)
+                }
+            };
+            assert!(fits, "{number}.{port}: {} {}", status.role, status.state);
+            assert_eq!(status.role == PortRole::Root, tree.root_port == Some(port));
+            if status.role == PortRole::Designated {
+                assert_eq!(status.designated, status.offer);
+                assert_eq!(status.message_age_due, None);
+            }
+            roots += usize::from(status.role == PortRole::Root);
+        }
+        assert_eq!(roots, usize::from(!tree.is_root()), "bridge {number}");
+        if self.forbid_loops {
+            assert!(!self.has_loop(), "a forwarding loop at {:?}", self.now);
+        }
+    }
+
+    /// Whether frames could run in a circle: a union of bridges and LANs along forwarding ports that closes.
+    pub(crate) fn has_loop(&self) -> bool {
+        let mut group: BTreeMap<String, String> = BTreeMap::new();
+        fn find(group: &BTreeMap<String, String>, of: String) -> String {
+            match group.get(&of) {
+                Some(next) => find(group, next.clone()),
+                None => of,
+            }
+        }
+        for (lan, ends) in &self.lans {
+            for &(bridge, port) in ends {
+                if self.told[&(bridge, port)].1.forwards() && !self.silent.contains(lan) {
+                    let one = find(&group, format!("lan {lan}"));
+                    let other = find(&group, format!("bridge {bridge}"));
+                    if one == other {
+                        return true;
+                    }
+                    group.insert(one, other);
+                }
+            }
+        }
+        false
+    }
+
+    /// Compares all roles with what the drawing expects, and that every port is where its role leads.
+    pub(crate) fn check_expected(&self) {
+        assert!(!self.expected.is_empty(), "nothing is expected");
+        for &(bridge, port, role) in &self.expected {
+            assert_eq!(self.role(bridge, port), role, "role of {bridge}.{port}");
+            let state = match role {
+                PortRole::Disabled => PortState::Disabled,
+                PortRole::Root | PortRole::Designated => PortState::Forwarding,
+                PortRole::Alternate | PortRole::Backup => PortState::Blocking,
+            };
+            assert_eq!(self.state(bridge, port), state, "state of {bridge}.{port}");
+        }
+    }
+
+    /// Expects something else from now on.
+    pub(crate) fn expect(&mut self, text: &str) {
+        self.expected.clear();
+        for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+            let (number, ports) = line.split_once(':').unwrap();
+            self.draw_expectation(number.trim().parse().unwrap(), ports);
+        }
+        self.check_expected();
+    }
+
+    /// The roles that follow from the graph alone: no protocol, no `stp` code.
+    pub(crate) fn oracle(&self) -> BTreeMap<(u8, u16), PortRole> {
+        type Key = (u16, u8);
+        let id = |number: u8| -> Key { (self.bridges[&number].config().priority.get(), number) };
+        let cost = |bridge: u8, port: u16| u64::from(self.port(bridge, port).path_cost.get());
+        let port_id = |bridge: u8, port: u16| (self.port(bridge, port).id.priority().get(), port);
+        let up = |&(bridge, port): &(u8, u16)| self.port(bridge, port).role != PortRole::Disabled;
+        let lans: Vec<Vec<(u8, u16)>> = self
+            .lans
+            .iter()
+            .filter(|(lan, _)| !self.silent.contains(lan))
+            .map(|(_, ends)| ends.iter().copied().filter(|end| up(end)).collect())
+            .collect();
+        // Best (root, cost) of every bridge: relaxed until nothing changes.
+        let mut best: BTreeMap<u8, (Key, u64)> = self
+            .bridges
+            .keys()
+            .map(|&number| (number, (id(number), 0)))
+            .collect();
+        for _ in 0..=self.bridges.len() {
+            for ends in &lans {
+                for &(from, _) in ends {
+                    for &(to, port) in ends {
+                        let (root, so_far) = best[&from];
+                        let offer = (root, so_far + cost(to, port));
+                        if offer < best[&to] {
+                            best.insert(to, offer);
+                        }
+                    }
+                }
+            }
+        }
+        let mut roles: BTreeMap<(u8, u16), PortRole> = self
+            .told
+            .keys()
+            .map(|&end| (end, PortRole::Disabled))
+            .collect();
+        let mut ways = BTreeMap::new();
+        for ends in &lans {
+            let speaker = ends
+                .iter()
+                .copied()
+                .min_by_key(|&(bridge, port)| (best[&bridge], id(bridge), port_id(bridge, port)));
+            let Some(speaker) = speaker else { continue };
+            for &end in ends {
+                let role = if end == speaker {
+                    PortRole::Designated
+                } else if end.0 == speaker.0 {
+                    PortRole::Backup
+                } else {
+                    let (root, so_far) = best[&speaker.0];
+                    let way = (
+                        (root, so_far + cost(end.0, end.1)),
+                        id(speaker.0),
+                        port_id(speaker.0, speaker.1),
+                        port_id(end.0, end.1),
+                    );
+                    let least = ways.entry(end.0).or_insert((way, end));
+                    *least = (*least).min((way, end));
+                    PortRole::Alternate
+                };
+                roles.insert(end, role);
+            }
+        }
+        for (bridge, (_, end)) in ways {
+            if best[&bridge].0 != id(bridge) {
+                roles.insert(end, PortRole::Root);
+            }
+        }
+        roles
+    }
+
+    /// All roles as they are.
+    pub(crate) fn roles(&self) -> BTreeMap<(u8, u16), PortRole> {
+        let ends = self.told.keys();
+        ends.map(|&(bridge, port)| ((bridge, port), self.role(bridge, port)))
+            .collect()
+    }
+}

@@ -1,0 +1,10 @@
+//! Networks of bridges in virtual time.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a helper of tests may fail as a test does"
+)]
+
+mod convergence;
+mod harness;
+mod properties;
+mod topologies;
