@@ -1,1 +1,12 @@
-//! Shared parts of the test suite.
+//! What the end-to-end tests share: namespaces that go away, switch processes, peers, bounded waits.
+//!
+//! Every test makes its own namespaces under a name of its own and talks only inside them, so tests run side
+//! by side. What a test makes is removed when its values are dropped, also when an assertion fails.
+
+pub mod binaries;
+pub mod events;
+pub mod frames;
+pub mod kernel_bridge;
+pub mod net;
+pub mod switch_process;
+pub mod wait;
