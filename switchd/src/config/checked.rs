@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use pnet_base::MacAddr;
 use serde::{Deserialize, Serialize};
+use stp::{BridgePriority, BridgeTimes, PathCost, PortNumber, PortPriority};
 
-use super::{Cost, Frames, PortKind, VlanList, VlanNumber};
+use super::{Frames, PortKind, VlanList, VlanNumber};
 
 /// All a switch needs to start, and, kept up to date, what `show running-config` shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// Name: 1 to 64 octets, no `/`, not starting with `.` or `-`.
+    /// Name: 1 to 64 octets, letters, digits, `.`, `_` and `-`, starting with a letter, digit or `_`.
     pub name: String,
     /// Where the control socket is made.
     pub run_dir: PathBuf,
@@ -25,29 +26,38 @@ pub struct Config {
     pub cam_capacity: usize,
     /// Ascending by number; names and numbers are unique.
     pub ports: Vec<PortConfig>,
+    /// Pinned addresses; (VLAN, address) pairs are unique and each port exists.
+    pub static_macs: Vec<StaticMac>,
 }
 
 /// The spanning tree of a switch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct StpConfig {
-    /// Whether it runs one.
-    pub enabled: bool,
-    /// Bridge priority, 0..=61440, a multiple of 4096.
-    pub priority: u16,
-    /// Hello time, 1..=10 whole seconds.
-    pub hello: Duration,
-    /// Max age, 6..=40 whole seconds.
-    pub max_age: Duration,
-    /// Forward delay, 4..=30 whole seconds; 2 × (forward delay − 1) ≥ max age ≥ 2 × (hello + 1).
-    pub forward_delay: Duration,
+    /// Whether it is off; a switch runs a spanning tree until told otherwise.
+    pub disabled: bool,
+    /// Bridge priority.
+    pub priority: BridgePriority,
+    /// Hello time, max age and forward delay for when it is the root.
+    pub times: BridgeTimes,
+}
+
+/// An address pinned to a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StaticMac {
+    /// The VLAN.
+    pub vlan: VlanNumber,
+    /// The address; no group address.
+    pub mac: MacAddr,
+    /// The port.
+    pub port: PortNumber,
 }
 
 /// One port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PortConfig {
     /// Number, 1..=1023.
-    pub number: u16,
-    /// Name, and that of the interface: 1 to 15 octets, no `/`, `:` or white space, not `.` or `..`.
+    pub number: PortNumber,
+    /// Name, and that of the interface: 1 to 15 octets, no `/`, `:`, `,` or white space, not `.` or `..`.
     pub name: String,
     /// What it is made of.
     pub kind: PortKind,
@@ -55,16 +65,30 @@ pub struct PortConfig {
     pub mac: Option<MacAddr>,
     /// How it treats VLANs.
     pub mode: PortMode,
-    /// Which frames it takes in.
+    /// Which frames it takes in, of those its mode allows.
     pub frames: Frames,
-    /// Path cost.
-    pub cost: Cost,
-    /// Port priority, 0..=240, a multiple of 16.
-    pub priority: u8,
+    /// Path cost; `None`: from the speed of the link.
+    pub cost: Option<PathCost>,
+    /// Port priority.
+    pub priority: PortPriority,
     /// A port to a host.
     pub edge: bool,
     /// Administratively down.
     pub down: bool,
+}
+
+impl Config {
+    /// The port of this name.
+    #[must_use]
+    pub fn port(&self, name: &str) -> Option<&PortConfig> {
+        self.ports.iter().find(|port| port.name == name)
+    }
+
+    /// The port of this number.
+    #[must_use]
+    pub fn port_numbered(&self, number: PortNumber) -> Option<&PortConfig> {
+        self.ports.iter().find(|port| port.number == number)
+    }
 }
 
 /// How a port treats VLANs.

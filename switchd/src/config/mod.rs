@@ -1,9 +1,27 @@
-//! What a switch is told: as written ([`PortSettings`], a TOML file, flags) and as checked.
+//! What a switch is told: as written ([`RawConfig`], from a TOML file and from flags) and as checked ([`Config`]).
+//!
+//! Files, flags and live commands use the same keys and go through the same rules, and what is refused is
+//! refused with its place, the bad value and the legal range.
 
+mod check;
 mod checked;
+mod error;
+mod file;
+mod flags;
+mod legal;
+mod port;
+mod raw;
+mod running;
 mod settings;
 mod vlan_list;
 
-pub use checked::{Config, PortConfig, PortMode, StpConfig};
-pub use settings::{Cost, Frames, PortKind, PortSettings, StpSettings};
+pub use checked::{Config, PortConfig, PortMode, StaticMac, StpConfig};
+pub use error::{ConfigError, KeyError, Origin, Problem};
+pub use file::parse as parse_file;
+pub use flags::{Flags, parse_port};
+pub use legal::{PORTS_MAX, World, ageing, switch_name};
+pub use raw::{Entry, Group, RawConfig};
+pub use running::to_toml;
+pub use settings::{Cost, Frames, PORT_KEYS, PortKind, PortSettings, StpSettings, parse_mac};
 pub use vlan_list::{VlanList, VlanListError, VlanNumber};
+

@@ -1,8 +1,10 @@
 //! Settings in which every key may be left out: what a file, a flag or a live `set` says of a port or the tree.
 
 use pnet_base::MacAddr;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::error::{KeyError, did_you_mean};
 use super::vlan_list::{VlanList, VlanNumber};
 
 /// What a port is made of.
@@ -27,15 +29,36 @@ pub enum Frames {
     Untagged,
 }
 
-/// A path cost as configured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+/// A path cost as written: `auto` (from the speed of the link) or a number, range not checked yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Cost {
     /// From the speed of the link.
     Auto,
-    /// Fixed, 1..=200_000_000 (802.1D-2004 Table 17-3).
-    #[serde(untagged)]
+    /// This number.
     Fixed(u32),
+}
+
+impl Serialize for Cost {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Auto => serializer.serialize_str("auto"),
+            Self::Fixed(cost) => serializer.serialize_u32(*cost),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Cost {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = serde_json::Value::deserialize(deserializer)?;
+        let number = value.as_u64().map(u32::try_from);
+        match (value.as_str(), number) {
+            (Some("auto"), _) => Ok(Self::Auto),
+            (_, Some(Ok(cost))) => Ok(Self::Fixed(cost)),
+            _ => Err(D::Error::custom(format!(
+                "cost: {value} is not {COST_RANGE}"
+            ))),
+        }
+    }
 }
 
 /// What is said of one port. Keys left out keep their value on a live port, take the default on a new one.
@@ -114,4 +137,186 @@ pub struct StpSettings {
     /// Forward delay, 4..=30 seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub forward_delay: Option<u32>,
+}
+
+/// What a cost may be, for messages.
+pub(crate) const COST_RANGE: &str = "auto or 1..200000000";
+
+/// The keys of a port, in the order `show running-config` writes them.
+pub const PORT_KEYS: [&str; 16] = [
+    "number",
+    "mac",
+    "access",
+    "trunk",
+    "native",
+    "native-tagged",
+    "hybrid",
+    "pvid",
+    "tagged",
+    "untagged",
+    "dot1q-tunnel",
+    "frames",
+    "cost",
+    "priority",
+    "edge",
+    "down",
+];
+
+impl PortSettings {
+    /// Takes one key as written; `value` is `None` for a bare word such as `edge`.
+    ///
+    /// # Errors
+    /// The key is unknown, needs a value, or the value is of the wrong kind. The error text names the key.
+    pub fn take(&mut self, key: &str, value: Option<&str>) -> Result<(), String> {
+        let Some(&key) = PORT_KEYS.iter().find(|known| **known == key) else {
+            return Err(format!(
+                "unknown key '{key}'{}",
+                did_you_mean(key, &PORT_KEYS)
+            ));
+        };
+        self.take_known(key, value)
+            .map_err(|error| error.to_string())
+    }
+
+    fn take_known(&mut self, key: &'static str, value: Option<&str>) -> Result<(), KeyError> {
+        match key {
+            "number" => self.number = Some(number(key, value, "a port number (1..1023)")?),
+            "mac" => self.mac = Some(mac(key, value)?),
+            "access" => self.access = Some(vlan(key, value)?),
+            "trunk" => self.trunk = Some(vlans(key, value)?),
+            "native" => self.native = Some(vlan(key, value)?),
+            "native-tagged" => self.native_tagged = Some(truth(key, value)?),
+            "hybrid" => self.hybrid = Some(truth(key, value)?),
+            "pvid" => self.pvid = Some(vlan(key, value)?),
+            "tagged" => self.tagged = Some(vlans(key, value)?),
+            "untagged" => self.untagged = Some(vlans(key, value)?),
+            "dot1q-tunnel" => self.dot1q_tunnel = Some(vlan(key, value)?),
+            "frames" => self.frames = Some(frames(key, value)?),
+            "cost" => self.cost = Some(cost(key, value)?),
+            "priority" => self.priority = Some(number(key, value, PORT_PRIORITY_RANGE)?),
+            "edge" => self.edge = Some(truth(key, value)?),
+            _ => self.down = Some(truth(key, value)?),
+        }
+        Ok(())
+    }
+}
+
+/// What a port priority may be, for messages.
+pub(crate) const PORT_PRIORITY_RANGE: &str = "a port priority (0..240 in steps of 16)";
+/// What a bridge priority may be, for messages.
+pub(crate) const BRIDGE_PRIORITY_RANGE: &str = "a bridge priority (0..61440 in steps of 4096)";
+
+fn needed<'a>(key: &'static str, value: Option<&'a str>) -> Result<&'a str, KeyError> {
+    value.ok_or_else(|| KeyError::new(key, format!("needs a value: {key}=…")))
+}
+
+/// A whole number; `range` says what it means and what is legal.
+pub(crate) fn number(key: &'static str, value: Option<&str>, range: &str) -> Result<u32, KeyError> {
+    let text = needed(key, value)?;
+    text.parse()
+        .map_err(|_| KeyError::new(key, format!("'{text}' is not {range}")))
+}
+
+/// `true`/`on`/`yes`, `false`/`off`/`no`; a bare word is a yes.
+pub(crate) fn truth(key: &'static str, value: Option<&str>) -> Result<bool, KeyError> {
+    match value {
+        None | Some("true" | "on" | "yes") => Ok(true),
+        Some("false" | "off" | "no") => Ok(false),
+        Some(text) => Err(KeyError::new(key, format!("'{text}' is not on or off"))),
+    }
+}
+
+pub(crate) fn vlan(key: &'static str, value: Option<&str>) -> Result<VlanNumber, KeyError> {
+    needed(key, value)?
+        .parse()
+        .map_err(|error| KeyError::new(key, format!("{error}")))
+}
+
+/// A list; a bare `trunk` (or `true`) means all.
+fn vlans(key: &'static str, value: Option<&str>) -> Result<VlanList, KeyError> {
+    match value {
+        None | Some("true") if key == "trunk" => Ok(VlanList::all()),
+        value => needed(key, value)?
+            .parse()
+            .map_err(|error| KeyError::new(key, format!("{error}"))),
+    }
+}
+
+fn frames(key: &'static str, value: Option<&str>) -> Result<Frames, KeyError> {
+    match needed(key, value)? {
+        "all" => Ok(Frames::All),
+        "tagged" => Ok(Frames::Tagged),
+        "untagged" => Ok(Frames::Untagged),
+        text => Err(KeyError::new(
+            key,
+            format!("'{text}' is not all, tagged or untagged"),
+        )),
+    }
+}
+
+fn cost(key: &'static str, value: Option<&str>) -> Result<Cost, KeyError> {
+    match needed(key, value)? {
+        "auto" => Ok(Cost::Auto),
+        text => text
+            .parse()
+            .map(Cost::Fixed)
+            .map_err(|_| KeyError::new(key, format!("'{text}' is not {COST_RANGE}"))),
+    }
+}
+
+pub(crate) fn mac(key: &'static str, value: Option<&str>) -> Result<MacAddr, KeyError> {
+    let text = needed(key, value)?;
+    parse_mac(text).ok_or_else(|| {
+        KeyError::new(
+            key,
+            format!("'{text}' is not a MAC address (52:54:00:00:00:05 or 5254.0000.0005)"),
+        )
+    })
+}
+
+/// Reads `52:54:00:00:00:05`, `52-54-00-00-00-05` and `5254.0000.0005`.
+#[must_use]
+pub fn parse_mac(text: &str) -> Option<MacAddr> {
+    let (separator, group) = match text.len() {
+        14 => ('.', 4),
+        17 if text.contains('-') => ('-', 2),
+        17 => (':', 2),
+        _ => return None,
+    };
+    let mut octets = [0; 6];
+    let mut filled = 0;
+    for part in text.split(separator) {
+        if part.len() != group || !part.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+            return None;
+        }
+        for pair in 0..group / 2 {
+            let octet = u8::from_str_radix(&part[2 * pair..2 * pair + 2], 16).ok()?;
+            *octets.get_mut(filled)? = octet;
+            filled += 1;
+        }
+    }
+    (filled == octets.len()).then(|| octets.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_read_in_three_spellings() {
+        let expected = Some(MacAddr::new(0x52, 0x54, 0, 0xab, 0, 5));
+        assert_eq!(parse_mac("52:54:00:ab:00:05"), expected);
+        assert_eq!(parse_mac("52-54-00-AB-00-05"), expected);
+        assert_eq!(parse_mac("5254.00ab.0005"), expected);
+        for bad in [
+            "",
+            "52:54:00:ab:00",
+            "5254:00ab:0005",
+            "52:54:00:ab:00:0g",
+            "+2:54:00:ab:00:05",
+            "ä:54:00:ab:00:05x",
+        ] {
+            assert_eq!(parse_mac(bad), None, "{bad}");
+        }
+    }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use etherparse::VlanId;
 use pnet_base::MacAddr;
+use stp::PortNumber;
 
 use super::Error;
 use crate::config::{Config, PortConfig, StpConfig};
@@ -17,7 +18,7 @@ pub trait Target {
     fn config(&self) -> &Config;
 
     /// What the port is at this moment; `None` for a number no port has.
-    fn port_facts(&self, number: u16) -> Option<PortFacts>;
+    fn port_facts(&self, number: PortNumber) -> Option<PortFacts>;
 
     /// Adds a port whose name and number are free: makes or opens its device, then tells the core.
     ///
@@ -29,7 +30,7 @@ pub trait Target {
     ///
     /// # Errors
     /// The kernel refused.
-    fn remove_port(&mut self, now: Duration, number: u16) -> Result<(), Error>;
+    fn remove_port(&mut self, now: Duration, number: PortNumber) -> Result<(), Error>;
 
     /// Gives the port with this number a new mode, spanning-tree parameters, administrative state. Number, name,
     /// kind and address are as they were.
@@ -56,7 +57,7 @@ pub trait Target {
         now: Duration,
         vlan: VlanId,
         mac: MacAddr,
-        number: u16,
+        number: PortNumber,
     ) -> Result<(), Error>;
 
     /// Unpins an address; whether it was pinned.
@@ -69,7 +70,7 @@ pub struct Flush {
     /// Entries of this VLAN.
     pub vlan: Option<VlanId>,
     /// Entries that point to the port with this number.
-    pub port: Option<u16>,
+    pub port: Option<PortNumber>,
     /// Entries of this address.
     pub mac: Option<MacAddr>,
 }

@@ -1,0 +1,271 @@
+//! From what was written to what may run: every value in its range, every combination legal.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::error::{ConfigError, Origin, Problem, did_you_mean};
+use super::legal::{self, AGEING_LEGAL, World};
+use super::raw::{Entry, Group, RawConfig};
+use super::settings::{self, BRIDGE_PRIORITY_RANGE, PORT_KEYS};
+use super::{Config, PortKind, PortSettings, StpConfig, StpSettings};
+
+/// The default (802.1D-1998 Table 7-4).
+const AGEING_DEFAULT: Duration = Duration::from_secs(300);
+/// Capacity of the filtering database.
+const CAPACITY_RANGE: std::ops::RangeInclusive<u32> = 1..=1_000_000;
+/// The default: enough for a large access network, 2 MiB at most.
+const CAPACITY_DEFAULT: usize = 32_768;
+
+const SWITCH_KEYS: [&str; 3] = ["name", "run-dir", "address"];
+const STP_KEYS: [&str; 5] = ["enabled", "priority", "hello", "max-age", "forward-delay"];
+const CAM_KEYS: [&str; 2] = ["ageing", "capacity"];
+const STATIC_MAC_KEYS: [&str; 3] = ["vlan", "mac", "port"];
+
+impl RawConfig {
+    /// Checks everything.
+    ///
+    /// # Errors
+    /// All problems found, with their places.
+    pub fn check(&self, world: World) -> Result<Config, ConfigError> {
+        let mut checker = Checker {
+            problems: Vec::new(),
+        };
+        let mut config = Config {
+            name: "sw1".to_owned(),
+            run_dir: PathBuf::new(),
+            address: None,
+            stp: StpConfig::default(),
+            ageing: AGEING_DEFAULT,
+            cam_capacity: CAPACITY_DEFAULT,
+            ports: Vec::new(),
+            static_macs: Vec::new(),
+        };
+        checker.switch(&self.switch, &mut config);
+        if config.run_dir.as_os_str().is_empty() {
+            config.run_dir = (world.run_dir)();
+        }
+        checker.stp(&self.stp, &mut config);
+        checker.cam(&self.cam, &mut config);
+        checker.ports(&self.ports, world, &mut config);
+        checker.static_macs(&self.static_macs, &mut config);
+        match checker.problems.is_empty() {
+            true => Ok(config),
+            false => Err(ConfigError {
+                problems: checker.problems,
+            }),
+        }
+    }
+}
+
+struct Checker {
+    problems: Vec<Problem>,
+}
+
+impl Checker {
+    fn problem(&mut self, at: &Origin, title: &str, message: impl core::fmt::Display) {
+        let separator = if title.is_empty() { "" } else { ": " };
+        self.problems.push(Problem {
+            at: at.clone(),
+            message: format!("{title}{separator}{message}"),
+        });
+    }
+
+    /// Runs `take` over every entry of the groups, turning refusals and repeated keys into problems.
+    fn each(
+        &mut self,
+        groups: &[Group],
+        mut take: impl FnMut(&str, Option<&str>) -> Result<(), String>,
+    ) {
+        for group in groups {
+            for (index, entry) in group.entries.iter().enumerate() {
+                if group.entries[..index]
+                    .iter()
+                    .any(|before| before.key == entry.key)
+                {
+                    let message = format!("{} is given twice", entry.key);
+                    self.problem(&entry.at, &group.title, message);
+                } else if let Err(message) = take(&entry.key, entry.value.as_deref()) {
+                    self.problem(&entry.at, &group.title, message);
+                }
+            }
+        }
+    }
+
+    fn switch(&mut self, groups: &[Group], config: &mut Config) {
+        self.each(groups, |key, value| {
+            let value = value.unwrap_or_default();
+            match key {
+                "name" => config.name = legal::switch_name(value).map_err(|e| e.to_string())?,
+                "run-dir" if value.is_empty() => return Err("run-dir: is empty".to_owned()),
+                "run-dir" => config.run_dir = PathBuf::from(value),
+                "address" => config.address = Some(legal::bridge_address(value)?),
+                unknown => return Err(unknown_key(unknown, &SWITCH_KEYS)),
+            }
+            Ok(())
+        });
+    }
+
+    fn stp(&mut self, groups: &[Group], config: &mut Config) {
+        let mut written = StpSettings::default();
+        self.each(groups, |key, value| {
+            let seconds = |key, range| settings::number(key, value, range).map(Some);
+            let taken = match key {
+                "enabled" => settings::truth("enabled", value).map(|on| written.enabled = Some(on)),
+                "priority" => {
+                    seconds("priority", BRIDGE_PRIORITY_RANGE).map(|n| written.priority = n)
+                }
+                "hello" => seconds("hello", "a time in seconds (1..10)").map(|n| written.hello = n),
+                "max-age" => {
+                    seconds("max-age", "a time in seconds (6..40)").map(|n| written.max_age = n)
+                }
+                "forward-delay" => seconds("forward-delay", "a time in seconds (4..30)")
+                    .map(|n| written.forward_delay = n),
+                unknown => return Err(unknown_key(unknown, &STP_KEYS)),
+            };
+            taken.map_err(|error| error.to_string())
+        });
+        match config.stp.with(&written) {
+            Ok(stp) => config.stp = stp,
+            Err(error) => {
+                let (at, title) = place(groups, error.key);
+                self.problem(&at, &title, error);
+            }
+        }
+    }
+
+    fn cam(&mut self, groups: &[Group], config: &mut Config) {
+        self.each(groups, |key, value| {
+            match key {
+                "ageing" => {
+                    let seconds = settings::number("ageing", value, AGEING_LEGAL)
+                        .and_then(|seconds| legal::ageing(seconds.into()));
+                    config.ageing = seconds.map_err(|error| error.to_string())?;
+                }
+                "capacity" => {
+                    let legal = "a number of addresses (1..1000000)";
+                    let capacity = settings::number("capacity", value, legal)
+                        .map_err(|error| error.to_string())?;
+                    if !CAPACITY_RANGE.contains(&capacity) {
+                        return Err(format!("capacity: '{capacity}' is not {legal}"));
+                    }
+                    config.cam_capacity = capacity as usize;
+                }
+                unknown => return Err(unknown_key(unknown, &CAM_KEYS)),
+            }
+            Ok(())
+        });
+    }
+
+    fn ports(&mut self, groups: &[Group], world: World, config: &mut Config) {
+        // Ports that say their number come first, so that the others take what is left.
+        let mut written: Vec<(&Group, WrittenPort)> = Vec::new();
+        for group in groups {
+            if let Some(port) = self.written_port(group) {
+                written.push((group, port));
+            }
+        }
+        written.sort_by_key(|(_, port)| port.settings.number.is_none());
+        for (group, port) in written {
+            let added = config.new_port(&port.name, port.kind, &port.settings, world);
+            match added {
+                Ok(port) => config.insert_port(port),
+                Err(error) => {
+                    let at = group
+                        .entries
+                        .iter()
+                        .find(|entry| entry.key == error.key)
+                        .map_or(&group.at, |entry| &entry.at);
+                    self.problem(at, &group.title, error);
+                }
+            }
+        }
+    }
+
+    /// The words of one port; `None` when they make no port, with the problems noted.
+    fn written_port(&mut self, group: &Group) -> Option<WrittenPort> {
+        let before = self.problems.len();
+        let (mut name, mut kind) = (None, None);
+        let mut port = PortSettings::default();
+        self.each(std::slice::from_ref(group), |key, value| match key {
+            "name" => {
+                name =
+                    Some(legal::port_name(value.unwrap_or_default()).map_err(|e| e.to_string())?);
+                Ok(())
+            }
+            "kind" => {
+                kind = Some(legal::port_kind(value.unwrap_or_default())?);
+                Ok(())
+            }
+            key if PORT_KEYS.contains(&key) => port.take(key, value),
+            key => {
+                let mut known = vec!["name", "kind"];
+                known.extend(PORT_KEYS);
+                Err(unknown_key(key, &known))
+            }
+        });
+        if self.problems.len() > before {
+            return None;
+        }
+        let Some(name) = name else {
+            self.problem(&group.at, &group.title, "name is missing");
+            return None;
+        };
+        Some(WrittenPort {
+            name,
+            kind,
+            settings: port,
+        })
+    }
+
+    fn static_macs(&mut self, groups: &[Group], config: &mut Config) {
+        for group in groups {
+            let (mut vlan, mut mac, mut port) = (None, None, None);
+            let before = self.problems.len();
+            self.each(std::slice::from_ref(group), |key, value| {
+                match key {
+                    "vlan" => {
+                        vlan = Some(settings::vlan("vlan", value).map_err(|e| e.to_string())?)
+                    }
+                    "mac" => mac = Some(settings::mac("mac", value).map_err(|e| e.to_string())?),
+                    "port" => port = value.map(str::to_owned),
+                    unknown => return Err(unknown_key(unknown, &STATIC_MAC_KEYS)),
+                }
+                Ok(())
+            });
+            if self.problems.len() > before {
+                continue;
+            }
+            let (Some(vlan), Some(mac), Some(port)) = (vlan, mac, port) else {
+                self.problem(&group.at, &group.title, "needs vlan, mac and port");
+                continue;
+            };
+            match config.new_static_mac(vlan, mac, &port) {
+                Ok(entry) => config.static_macs.push(entry),
+                Err(error) => self.problem(&group.at, &group.title, error),
+            }
+        }
+    }
+}
+
+struct WrittenPort {
+    name: String,
+    kind: Option<PortKind>,
+    settings: PortSettings,
+}
+
+/// Where a key was written last, and the title of its group.
+fn place(groups: &[Group], key: &str) -> (Origin, String) {
+    let written = |group: &&Group| group.entries.iter().any(|entry| entry.key == key);
+    let group = groups.iter().rev().find(written).or(groups.last());
+    let Some(group) = group else {
+        return (Origin::Nowhere, String::new());
+    };
+    let of_key = |entry: &&Entry| entry.key == key;
+    let entry = group.entries.iter().find(of_key);
+    let at = entry.map_or(&group.at, |entry| &entry.at);
+    (at.clone(), group.title.clone())
+}
+
+fn unknown_key(key: &str, known: &[&str]) -> String {
+    format!("unknown key '{key}'{}", did_you_mean(key, known))
+}

@@ -1,0 +1,221 @@
+//! The flags of `switchd`: the keys of a configuration file, for quick use.
+
+use std::path::PathBuf;
+
+use clap::{Parser, ValueHint};
+
+use super::error::Origin;
+use super::raw::{Entry, Group, RawConfig};
+
+const AFTER_HELP: &str = "\
+PORT is NAME[:OPTION…]:
+  access=VLAN              one VLAN, untagged (default: access=1)
+  trunk[=LIST]             tagged; LIST such as 10,20-29 (default all)
+    native=VLAN            VLAN of untagged frames on a trunk (default 1)
+    native-tagged          send the native VLAN tagged too
+  hybrid                   any mixture:
+    pvid=VLAN tagged=LIST untagged=LIST
+  dot1q-tunnel=VLAN        carry whatever comes, tagged or not, in one VLAN
+  frames=all|tagged|untagged   which frames to take in
+  cost=N priority=N edge   spanning tree: path cost, port priority, port to a host
+  number=N mac=MAC down    port number, address, administratively down
+
+Examples:
+  switchd p1 p2 p3                         three taps, every port in VLAN 1
+  switchd --tap p1 p2:access=10 --packet veth0:trunk=10,20:native=1
+  switchd --name sw2 --priority 4096 --hello 1 --max-age 6 --forward-delay 4 veth1 veth2
+  switchd --config sw1.toml --check        says what is wrong with a file, starts nothing
+
+A configuration file has the same keys:
+  [switch]                 [stp]                  [[port]]
+  name = \"sw1\"             enabled = true         name = \"p2\"
+  [cam]                    priority = 32768       kind = \"tap\"
+  ageing = 300             hello = 2              access = 10
+
+`switchctl sw1 show spanning-tree` asks the running switch; `switchctl --help` has more.
+Ports need CAP_NET_ADMIN (tap) and CAP_NET_RAW (packet): run as root, or in `unshare -rn`.
+Exit codes: 0 after SIGTERM or SIGINT, 1 when the world refuses, 2 for usage and configuration.";
+
+/// One Ethernet switch, one process.
+#[derive(Debug, Clone, Default, Parser)]
+#[command(name = "switchd", version, after_help = AFTER_HELP)]
+pub struct Flags {
+    /// Configuration file (TOML); flags beat it
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub config: Option<PathBuf>,
+    /// Check the configuration, say what is wrong with it, and stop
+    #[arg(long)]
+    pub check: bool,
+    /// Name of the switch, and of its control socket [default: sw1]
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// Directory of control sockets [default: $ALGORHYME_RUN_DIR, /run/algorhyme or $XDG_RUNTIME_DIR/algorhyme]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub run_dir: Option<String>,
+    /// Address of the bridge [default: made from name and machine]
+    #[arg(long, value_name = "MAC")]
+    pub address: Option<String>,
+    /// Ports made as tap devices, removed at exit
+    #[arg(long, value_name = "PORT", num_args = 1..)]
+    pub tap: Vec<String>,
+    /// Ports on interfaces that exist: veth, NIC
+    #[arg(long, value_name = "PORT", num_args = 1..)]
+    pub packet: Vec<String>,
+    /// Spanning tree, on or off [default: on]
+    #[arg(long, value_name = "on|off")]
+    pub stp: Option<String>,
+    /// Bridge priority, 0..61440 in steps of 4096 [default: 32768]
+    #[arg(long, value_name = "N")]
+    pub priority: Option<String>,
+    /// Hello time, 1..10 seconds [default: 2]
+    #[arg(long, value_name = "S")]
+    pub hello: Option<String>,
+    /// Max age, 6..40 seconds [default: 20]
+    #[arg(long, value_name = "S")]
+    pub max_age: Option<String>,
+    /// Forward delay, 4..30 seconds [default: 15]
+    #[arg(long, value_name = "S")]
+    pub forward_delay: Option<String>,
+    /// Ageing time of learned addresses, 10..1000000 seconds [default: 300]
+    #[arg(long, value_name = "S")]
+    pub ageing: Option<String>,
+    /// How many addresses the switch can hold, 1..1000000 [default: 32768]
+    #[arg(long, value_name = "N")]
+    pub cam_capacity: Option<String>,
+    /// Pin an address: MAC/VLAN/PORT
+    #[arg(long, value_name = "MAC/VLAN/PORT", num_args = 1..)]
+    pub static_mac: Vec<String>,
+    /// Print a completion script for a shell and stop
+    #[arg(long, value_name = "SHELL")]
+    pub completions: Option<clap_complete::Shell>,
+    /// More ports: packet if such an interface exists, else tap
+    #[arg(value_name = "PORT")]
+    pub ports: Vec<String>,
+}
+
+impl Flags {
+    /// What the flags say, the file not read.
+    #[must_use]
+    pub fn raw(&self) -> RawConfig {
+        let kinds = [
+            ("--tap", Some("tap"), &self.tap),
+            ("--packet", Some("packet"), &self.packet),
+            ("", None, &self.ports),
+        ];
+        let ports = kinds.into_iter().flat_map(|(flag, kind, ports)| {
+            ports.iter().map(move |port| port_group(flag, kind, port))
+        });
+        RawConfig {
+            switch: group([
+                ("--name", "name", &self.name),
+                ("--run-dir", "run-dir", &self.run_dir),
+                ("--address", "address", &self.address),
+            ]),
+            stp: group([
+                ("--stp", "enabled", &self.stp),
+                ("--priority", "priority", &self.priority),
+                ("--hello", "hello", &self.hello),
+                ("--max-age", "max-age", &self.max_age),
+                ("--forward-delay", "forward-delay", &self.forward_delay),
+            ]),
+            cam: group([
+                ("--ageing", "ageing", &self.ageing),
+                ("--cam-capacity", "capacity", &self.cam_capacity),
+            ]),
+            ports: ports.collect(),
+            static_macs: self
+                .static_mac
+                .iter()
+                .map(|text| static_group(text))
+                .collect(),
+        }
+    }
+}
+
+fn group<const N: usize>(flags: [(&str, &str, &Option<String>); N]) -> Vec<Group> {
+    let entries: Vec<Entry> = flags
+        .into_iter()
+        .filter_map(|(flag, key, value)| {
+            Some(Entry {
+                key: key.to_owned(),
+                value: Some(value.clone()?),
+                at: Origin::Flag(flag.to_owned()),
+            })
+        })
+        .collect();
+    match entries.is_empty() {
+        true => Vec::new(),
+        false => vec![Group {
+            title: String::new(),
+            at: entries[0].at.clone(),
+            entries,
+        }],
+    }
+}
+
+/// `MAC/VLAN/PORT`, as far as it goes: what is missing is found by the check.
+fn static_group(text: &str) -> Group {
+    let at = Origin::Flag(format!("--static-mac {text}"));
+    let entries = ["mac", "vlan", "port"]
+        .into_iter()
+        .zip(text.splitn(3, '/'))
+        .map(|(key, value)| Entry {
+            key: key.to_owned(),
+            value: Some(value.to_owned()),
+            at: at.clone(),
+        })
+        .collect();
+    Group {
+        title: String::new(),
+        at,
+        entries,
+    }
+}
+
+fn port_group(flag: &str, kind: Option<&str>, text: &str) -> Group {
+    let separator = if flag.is_empty() { "" } else { " " };
+    let at = Origin::Flag(format!("{flag}{separator}{text}"));
+    let mut entries = parse_port(text, &at);
+    if let Some(kind) = kind {
+        entries.push(Entry {
+            key: "kind".to_owned(),
+            value: Some(kind.to_owned()),
+            at: at.clone(),
+        });
+    }
+    Group {
+        title: String::new(),
+        at,
+        entries,
+    }
+}
+
+/// Takes `NAME[:OPTION[=VALUE]…]` apart. An address after `mac=` keeps its colons.
+#[must_use]
+pub fn parse_port(text: &str, at: &Origin) -> Vec<Entry> {
+    let entry = |key: &str, value: Option<String>| Entry {
+        key: key.to_owned(),
+        value,
+        at: at.clone(),
+    };
+    let mut parts = text.split(':').peekable();
+    let name = parts.next().unwrap_or_default();
+    let mut entries = vec![entry("name", Some(name.to_owned()))];
+    while let Some(part) = parts.next() {
+        let (key, value) = match part.split_once('=') {
+            Some((key, value)) => (key, Some(value)),
+            None => (part, None),
+        };
+        let mut value = value.map(str::to_owned);
+        if let ("mac", Some(mac)) = (key, &mut value) {
+            let is_octet =
+                |part: &&str| part.len() == 2 && part.bytes().all(|c| c.is_ascii_hexdigit());
+            while let Some(octet) = parts.next_if(is_octet) {
+                mac.push(':');
+                mac.push_str(octet);
+            }
+        }
+        entries.push(entry(key, value));
+    }
+    entries
+}

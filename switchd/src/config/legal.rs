@@ -1,0 +1,292 @@
+//! What single values may be, and what goes together: the rules that files, flags and live commands share.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use pnet_base::MacAddr;
+use stp::{BridgePriority, BridgeTimes, PortNumber, PortPriority, TimesError};
+
+use super::error::KeyError;
+use super::settings::{self, BRIDGE_PRIORITY_RANGE};
+use super::{
+    Config, Frames, PortConfig, PortKind, PortMode, PortSettings, StaticMac, StpConfig,
+    StpSettings, VlanNumber,
+};
+
+/// The most ports a switch has; numbers run from 1 to one less.
+pub const PORTS_MAX: u16 = 1024;
+
+/// The longest interface name, in octets (IFNAMSIZ less its NUL).
+const INTERFACE_NAME_MAX: usize = 15;
+
+/// The longest name of a switch: with a run directory before and `.sock` behind it must fit a socket address.
+const SWITCH_NAME_MAX: usize = 64;
+
+/// Ageing time in seconds (802.1D-1998 Table 7-4).
+const AGEING_RANGE: std::ops::RangeInclusive<u64> = 10..=1_000_000;
+/// What the world says that a configuration may depend on.
+#[derive(Debug, Clone, Copy)]
+pub struct World {
+    /// Whether an interface of this name exists now: makes a port without a kind `packet`.
+    pub interface_exists: fn(&str) -> bool,
+    /// Where sockets are unless told otherwise.
+    pub run_dir: fn() -> PathBuf,
+}
+
+/// What a switch may be called.
+///
+/// # Errors
+/// Empty, too long, or it would not do as a file name.
+pub fn switch_name(name: &str) -> Result<String, KeyError> {
+    let error = |what: String| Err(KeyError::new("name", what));
+    let legal = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
+    match name {
+        "" => error("is empty".to_owned()),
+        _ if name.len() > SWITCH_NAME_MAX => error(format!(
+            "'{name}' is {} octets long (1..{SWITCH_NAME_MAX})",
+            name.len()
+        )),
+        _ if !name.chars().all(legal) || name.starts_with(['.', '-']) => error(format!(
+            "'{name}' is no name for a switch: letters, digits, '.', '_' and '-', the first no '.' or '-'"
+        )),
+        _ => Ok(name.to_owned()),
+    }
+}
+
+/// What a port, and so its interface, may be called.
+pub(super) fn port_name(name: &str) -> Result<String, KeyError> {
+    let error = |what: String| Err(KeyError::new("name", what));
+    let illegal =
+        |letter: char| letter.is_whitespace() || letter.is_control() || "/:,=".contains(letter);
+    match name {
+        "" => error("is empty".to_owned()),
+        "." | ".." => error(format!("'{name}' is no name for an interface")),
+        _ if name.len() > INTERFACE_NAME_MAX => error(format!(
+            "'{name}' is {} octets long (1..{INTERFACE_NAME_MAX})",
+            name.len()
+        )),
+        _ => match name.chars().find(|&letter| illegal(letter)) {
+            Some(letter) => error(format!("'{name}' has a {letter:?} in it")),
+            None => Ok(name.to_owned()),
+        },
+    }
+}
+
+pub(super) fn port_kind(text: &str) -> Result<PortKind, String> {
+    match text {
+        "tap" => Ok(PortKind::Tap),
+        "packet" => Ok(PortKind::Packet),
+        _ => Err(format!("kind: '{text}' is not tap or packet")),
+    }
+}
+
+pub(super) fn bridge_address(text: &str) -> Result<MacAddr, String> {
+    let mac = settings::mac("address", Some(text)).map_err(|error| error.to_string())?;
+    unicast("address", mac).map_err(|error| error.to_string())
+}
+
+fn unicast(key: &'static str, mac: MacAddr) -> Result<MacAddr, KeyError> {
+    match (mac.is_multicast(), mac.is_zero()) {
+        (true, _) => Err(KeyError::new(key, format!("'{mac}' is a group address"))),
+        (_, true) => Err(KeyError::new(key, format!("'{mac}' is no address"))),
+        (false, false) => Ok(mac),
+    }
+}
+
+pub(super) const AGEING_LEGAL: &str = "a time in seconds (10..1000000)";
+
+/// An ageing time in seconds.
+///
+/// # Errors
+/// Outside 10..=1_000_000.
+pub fn ageing(seconds: u64) -> Result<Duration, KeyError> {
+    match AGEING_RANGE.contains(&seconds) {
+        true => Ok(Duration::from_secs(seconds)),
+        false => Err(KeyError::new(
+            "ageing",
+            format!("'{seconds}' is not {AGEING_LEGAL}"),
+        )),
+    }
+}
+
+impl StpConfig {
+    /// This with what `settings` says.
+    ///
+    /// # Errors
+    /// A value out of its range, or times that do not go together.
+    pub fn with(&self, settings: &StpSettings) -> Result<Self, KeyError> {
+        let mut stp = *self;
+        if let Some(enabled) = settings.enabled {
+            stp.disabled = !enabled;
+        }
+        if let Some(priority) = settings.priority {
+            stp.priority = u16::try_from(priority)
+                .ok()
+                .and_then(BridgePriority::new)
+                .ok_or_else(|| {
+                    KeyError::new(
+                        "priority",
+                        format!("'{priority}' is not {BRIDGE_PRIORITY_RANGE}"),
+                    )
+                })?;
+        }
+        let seconds = |written: Option<u32>, held: Duration| {
+            written.map_or(held, |seconds| Duration::from_secs(seconds.into()))
+        };
+        let max_age = seconds(settings.max_age, self.times.max_age());
+        let hello = seconds(settings.hello, self.times.hello_time());
+        let forward_delay = seconds(settings.forward_delay, self.times.forward_delay());
+        stp.times = BridgeTimes::new(max_age, hello, forward_delay).map_err(times_error)?;
+        Ok(stp)
+    }
+}
+
+/// The relation of 802.1D-1998 8.10.2, for messages.
+const RELATION: &str = "2 x (forward-delay - 1) >= max-age >= 2 x (hello + 1)";
+
+fn times_error(error: TimesError) -> KeyError {
+    let range = |key, time: Duration, range| {
+        KeyError::new(
+            key,
+            format!("'{}' is not a time in seconds ({range})", time.as_secs()),
+        )
+    };
+    match error {
+        TimesError::MaxAge(time) => range("max-age", time, "6..40"),
+        TimesError::HelloTime(time) => range("hello", time, "1..10"),
+        TimesError::ForwardDelay(time) => range("forward-delay", time, "4..30"),
+        TimesError::ForwardDelayTooShort {
+            forward_delay,
+            max_age,
+            max_age_most,
+        } => KeyError::new(
+            "forward-delay",
+            format!(
+                "{} s allows a max-age of at most {} s, not {} s: {RELATION}",
+                forward_delay.as_secs(),
+                max_age_most.as_secs(),
+                max_age.as_secs()
+            ),
+        ),
+        TimesError::MaxAgeTooShort {
+            hello_time,
+            max_age,
+            max_age_least,
+        } => KeyError::new(
+            "max-age",
+            format!(
+                "{} s is too short for a hello of {} s, which needs {} s: {RELATION}",
+                max_age.as_secs(),
+                hello_time.as_secs(),
+                max_age_least.as_secs()
+            ),
+        ),
+        TimesError::MessageAgeIncrement(_) => KeyError::new("max-age", error.to_string()),
+    }
+}
+
+impl Config {
+    /// A port that could be added now: checked against the ports there are.
+    ///
+    /// # Errors
+    /// A value out of its range, a name or number that is taken, no number left.
+    pub fn new_port(
+        &self,
+        name: &str,
+        kind: Option<PortKind>,
+        settings: &PortSettings,
+        world: World,
+    ) -> Result<PortConfig, KeyError> {
+        let name = port_name(name)?;
+        if self.port(&name).is_some() {
+            return Err(KeyError::new(
+                "name",
+                format!("a port '{name}' exists already"),
+            ));
+        }
+        let kind = kind.unwrap_or_else(|| match (world.interface_exists)(&name) {
+            true => PortKind::Packet,
+            false => PortKind::Tap,
+        });
+        let fresh = PortConfig {
+            number: self.number_for(settings.number)?,
+            name,
+            kind,
+            mac: settings.mac.map(|mac| unicast("mac", mac)).transpose()?,
+            mode: PortMode::Access {
+                vlan: VlanNumber::DEFAULT,
+            },
+            frames: Frames::All,
+            cost: None,
+            priority: PortPriority::default(),
+            edge: false,
+            down: false,
+        };
+        let settings = PortSettings {
+            number: None,
+            mac: None,
+            ..settings.clone()
+        };
+        fresh.with(&settings)
+    }
+
+    fn number_for(&self, wanted: Option<u32>) -> Result<PortNumber, KeyError> {
+        if let Some(wanted) = wanted {
+            let number = u16::try_from(wanted)
+                .ok()
+                .filter(|&number| number < PORTS_MAX)
+                .and_then(PortNumber::new)
+                .ok_or_else(|| {
+                    KeyError::new(
+                        "number",
+                        format!("'{wanted}' is not a port number (1..1023)"),
+                    )
+                })?;
+            return match self.port_numbered(number) {
+                None => Ok(number),
+                Some(port) => Err(KeyError::new(
+                    "number",
+                    format!("port {number} is '{}' already", port.name),
+                )),
+            };
+        }
+        (1..PORTS_MAX)
+            .filter_map(PortNumber::new)
+            .find(|&number| self.port_numbered(number).is_none())
+            .ok_or_else(|| KeyError::new("number", "a switch has at most 1023 ports"))
+    }
+
+    /// Puts a port at its place by number.
+    pub fn insert_port(&mut self, port: PortConfig) {
+        let place = self.ports.partition_point(|held| held.number < port.number);
+        self.ports.insert(place, port);
+    }
+
+    /// An address that could be pinned now.
+    ///
+    /// # Errors
+    /// A group address, no such port, pinned already.
+    pub fn new_static_mac(
+        &self,
+        vlan: VlanNumber,
+        mac: MacAddr,
+        port: &str,
+    ) -> Result<StaticMac, KeyError> {
+        let mac = unicast("mac", mac)?;
+        let Some(port) = self.port(port) else {
+            return Err(KeyError::new("port", format!("there is no port '{port}'")));
+        };
+        let pinned = |held: &&StaticMac| (held.vlan, held.mac) == (vlan, mac);
+        match self.static_macs.iter().find(pinned) {
+            None => Ok(StaticMac {
+                vlan,
+                mac,
+                port: port.number,
+            }),
+            Some(_) => Err(KeyError::new(
+                "mac",
+                format!("{mac} is pinned in VLAN {vlan} already"),
+            )),
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! A port with new settings: each mode with its own keys.
+
+use stp::{PathCost, PortPriority};
+
+use super::error::KeyError;
+use super::settings::{COST_RANGE, PORT_PRIORITY_RANGE};
+use super::{Cost, PortConfig, PortMode, PortSettings, VlanList, VlanNumber};
+
+impl PortConfig {
+    /// This port with what `settings` says. Keys left out stay as they are; a new mode begins with its defaults.
+    ///
+    /// # Errors
+    /// A value out of its range, keys that exclude each other or do not belong to the mode, a number or address
+    /// other than the port has.
+    pub fn with(&self, settings: &PortSettings) -> Result<Self, KeyError> {
+        let mut port = self.clone();
+        if settings
+            .number
+            .is_some_and(|number| number != u32::from(self.number.get()))
+        {
+            return Err(KeyError::new("number", "is fixed once the port exists"));
+        }
+        if settings.mac.is_some() && settings.mac != self.mac {
+            return Err(KeyError::new("mac", "is fixed once the port exists"));
+        }
+        port.mode = self.mode.with(settings)?;
+        if let Some(frames) = settings.frames {
+            port.frames = frames;
+        }
+        match settings.cost {
+            None => {}
+            Some(Cost::Auto) => port.cost = None,
+            Some(Cost::Fixed(cost)) => {
+                let checked = PathCost::new(cost);
+                port.cost = Some(checked.ok_or_else(|| {
+                    KeyError::new("cost", format!("'{cost}' is not {COST_RANGE}"))
+                })?);
+            }
+        }
+        if let Some(priority) = settings.priority {
+            port.priority = u8::try_from(priority)
+                .ok()
+                .and_then(PortPriority::new)
+                .ok_or_else(|| {
+                    KeyError::new(
+                        "priority",
+                        format!("'{priority}' is not {PORT_PRIORITY_RANGE}"),
+                    )
+                })?;
+        }
+        port.edge = settings.edge.unwrap_or(self.edge);
+        port.down = settings.down.unwrap_or(self.down);
+        Ok(port)
+    }
+}
+
+impl PortMode {
+    fn with(&self, settings: &PortSettings) -> Result<Self, KeyError> {
+        let named = [
+            ("access", settings.access.is_some()),
+            ("trunk", settings.trunk.is_some()),
+            ("hybrid", settings.hybrid == Some(true)),
+            ("dot1q-tunnel", settings.dot1q_tunnel.is_some()),
+        ];
+        let mut modes = named
+            .iter()
+            .filter(|(_, given)| *given)
+            .map(|(key, _)| *key);
+        if let (Some(first), Some(second)) = (modes.next(), modes.next()) {
+            return Err(KeyError::new(
+                second,
+                format!("excludes {first}: a port has one mode"),
+            ));
+        }
+        let mode = match settings {
+            PortSettings {
+                access: Some(vlan), ..
+            } => Self::Access { vlan: *vlan },
+            PortSettings {
+                dot1q_tunnel: Some(vlan),
+                ..
+            } => Self::Dot1qTunnel { vlan: *vlan },
+            PortSettings {
+                trunk: Some(allowed),
+                ..
+            } => self.trunk(Some(allowed.clone())),
+            PortSettings {
+                hybrid: Some(true), ..
+            } => self.hybrid(),
+            PortSettings {
+                hybrid: Some(false),
+                ..
+            } if matches!(self, Self::Hybrid { .. }) => {
+                return Err(KeyError::new("hybrid", "name the new mode instead"));
+            }
+            PortSettings { .. } => self.clone(),
+        };
+        mode.detailed(settings)
+    }
+
+    /// A trunk with what this mode says of one, and the defaults for the rest.
+    fn trunk(&self, allowed: Option<VlanList>) -> Self {
+        let (held, native, native_tagged) = match self {
+            Self::Trunk {
+                allowed,
+                native,
+                native_tagged,
+            } => (allowed.clone(), *native, *native_tagged),
+            Self::Access { .. } | Self::Hybrid { .. } | Self::Dot1qTunnel { .. } => {
+                (VlanList::all(), VlanNumber::DEFAULT, false)
+            }
+        };
+        Self::Trunk {
+            allowed: allowed.unwrap_or(held),
+            native,
+            native_tagged,
+        }
+    }
+
+    fn hybrid(&self) -> Self {
+        match self {
+            Self::Hybrid { .. } => self.clone(),
+            Self::Access { .. } | Self::Trunk { .. } | Self::Dot1qTunnel { .. } => Self::Hybrid {
+                pvid: VlanNumber::DEFAULT,
+                tagged: VlanList::none(),
+                untagged: VlanList::from(VlanNumber::DEFAULT),
+            },
+        }
+    }
+
+    /// This mode with the keys that only some modes have.
+    fn detailed(mut self, settings: &PortSettings) -> Result<Self, KeyError> {
+        let of_trunk = [
+            ("native", settings.native.is_some()),
+            ("native-tagged", settings.native_tagged.is_some()),
+        ];
+        let of_hybrid = [
+            ("pvid", settings.pvid.is_some()),
+            ("tagged", settings.tagged.is_some()),
+            ("untagged", settings.untagged.is_some()),
+        ];
+        let given = |keys: &[(&'static str, bool)]| {
+            keys.iter().find(|(_, given)| *given).map(|(key, _)| *key)
+        };
+        match &mut self {
+            Self::Trunk {
+                native,
+                native_tagged,
+                ..
+            } => {
+                *native = settings.native.unwrap_or(*native);
+                *native_tagged = settings.native_tagged.unwrap_or(*native_tagged);
+            }
+            Self::Access { .. } | Self::Hybrid { .. } | Self::Dot1qTunnel { .. } => {
+                if let Some(key) = given(&of_trunk) {
+                    return Err(KeyError::new(
+                        key,
+                        "belongs to mode trunk: say trunk=LIST as well",
+                    ));
+                }
+            }
+        }
+        match &mut self {
+            Self::Hybrid {
+                pvid,
+                tagged,
+                untagged,
+            } => {
+                *pvid = settings.pvid.unwrap_or(*pvid);
+                if let Some(vlans) = &settings.untagged {
+                    *untagged = vlans.clone();
+                } else if settings.pvid.is_some() {
+                    *untagged = VlanList::from(*pvid);
+                }
+                if let Some(vlans) = &settings.tagged {
+                    *tagged = vlans.clone();
+                }
+                if let Some(both) = tagged.iter().find(|&vlan| untagged.contains(vlan)) {
+                    return Err(KeyError::new(
+                        "tagged",
+                        format!("VLAN {both} is in both tagged and untagged"),
+                    ));
+                }
+            }
+            Self::Access { .. } | Self::Trunk { .. } | Self::Dot1qTunnel { .. } => {
+                if let Some(key) = given(&of_hybrid) {
+                    return Err(KeyError::new(
+                        key,
+                        "belongs to mode hybrid: say hybrid as well",
+                    ));
+                }
+            }
+        }
+        Ok(self)
+    }
+}
