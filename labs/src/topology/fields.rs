@@ -5,7 +5,7 @@ use core::ops::RangeInclusive;
 use core::time::Duration;
 
 use pnet_base::MacAddr;
-use switchd::config::{VlanList, VlanNumber};
+use switchd::config::{VlanNumber, VlanSet};
 
 use super::Address;
 use super::error::{Fault, Position};
@@ -333,12 +333,12 @@ pub(super) fn vlan(value: &Value, key: &str) -> Result<VlanNumber, Fault> {
 }
 
 /// VLANs and ranges: `10`, `[10, 20-29]`, `10,20-29`; `all` is every VLAN.
-pub(super) fn vlans(value: &Value, key: &str) -> Result<VlanList, Fault> {
-    let mut vlans = VlanList::none();
+pub(super) fn vlans(value: &Value, key: &str) -> Result<VlanSet, Fault> {
+    let mut vlans = VlanSet::EMPTY;
     for item in list(value, &format!("`{key}`"))? {
-        let more: Result<VlanList, _> = text(item, key)?.parse();
+        let more: Result<VlanSet, _> = text(item, key)?.parse();
         let more = more.map_err(|error| Fault::new(item.at, format!("`{key}`: {error}")))?;
-        vlans = vlans.with(&more);
+        vlans = vlans.union(&more);
     }
     Ok(vlans)
 }

@@ -1,6 +1,6 @@
 //! What a lab file says about one switch port, in the words of the daemon's configuration.
 
-use switchd::config::{Cost, Frames, PortSettings};
+use switchd::config::{AcceptableFrames, Cost, PortSettings};
 
 use super::error::Fault;
 use super::fields::{self, Fields};
@@ -26,10 +26,10 @@ pub(super) const KEYS: &[&str] = &[
 ];
 
 pub(super) fn read(fields: &Fields<'_>) -> Result<PortSettings, Fault> {
-    const FRAMES: &[(&str, Frames)] = &[
-        ("all", Frames::All),
-        ("tagged", Frames::Tagged),
-        ("untagged", Frames::Untagged),
+    const FRAMES: &[(&str, AcceptableFrames)] = &[
+        ("all", AcceptableFrames::All),
+        ("tagged", AcceptableFrames::Tagged),
+        ("untagged", AcceptableFrames::Untagged),
     ];
     mode(fields)?;
     let cost = fields.read("cost", |value, key| {

@@ -1,20 +1,15 @@
 //! From what was written to what may run: every value in its range, every combination legal.
 
 use std::path::PathBuf;
-use std::time::Duration;
+
+use cam::{AgeingTime, Capacity};
 
 use super::error::{ConfigError, Origin, Problem, did_you_mean};
 use super::legal::{self, AGEING_LEGAL, World};
 use super::raw::{Entry, Group, RawConfig};
 use super::settings::{self, BRIDGE_PRIORITY_RANGE, PORT_KEYS};
 use super::{Config, PortKind, PortSettings, StpConfig, StpSettings};
-
-/// The default (802.1D-1998 Table 7-4).
-const AGEING_DEFAULT: Duration = Duration::from_secs(300);
-/// Capacity of the filtering database.
-const CAPACITY_RANGE: std::ops::RangeInclusive<u32> = 1..=1_000_000;
-/// The default: enough for a large access network, 2 MiB at most.
-const CAPACITY_DEFAULT: usize = 32_768;
+use crate::port_name::PortName;
 
 const SWITCH_KEYS: [&str; 3] = ["name", "run-dir", "address"];
 const STP_KEYS: [&str; 5] = ["enabled", "priority", "hello", "max-age", "forward-delay"];
@@ -35,8 +30,8 @@ impl RawConfig {
             run_dir: PathBuf::new(),
             address: None,
             stp: StpConfig::default(),
-            ageing: AGEING_DEFAULT,
-            cam_capacity: CAPACITY_DEFAULT,
+            ageing: AgeingTime::default(),
+            cam_capacity: Capacity::default(),
             ports: Vec::new(),
             static_macs: Vec::new(),
         };
@@ -145,10 +140,8 @@ impl Checker {
                     let legal = "a number of addresses (1..1000000)";
                     let capacity = settings::number("capacity", value, legal)
                         .map_err(|error| error.to_string())?;
-                    if !CAPACITY_RANGE.contains(&capacity) {
-                        return Err(format!("capacity: '{capacity}' is not {legal}"));
-                    }
-                    config.cam_capacity = capacity as usize;
+                    config.cam_capacity = Capacity::new(capacity as usize)
+                        .map_err(|_| format!("capacity: '{capacity}' is not {legal}"))?;
                 }
                 unknown => return Err(unknown_key(unknown, &CAM_KEYS)),
             }
@@ -166,7 +159,7 @@ impl Checker {
         }
         written.sort_by_key(|(_, port)| port.settings.number.is_none());
         for (group, port) in written {
-            let added = config.new_port(&port.name, port.kind, &port.settings, world);
+            let added = config.new_port(port.name.as_str(), port.kind, &port.settings, world);
             match added {
                 Ok(port) => config.insert_port(port),
                 Err(error) => {
@@ -248,7 +241,7 @@ impl Checker {
 }
 
 struct WrittenPort {
-    name: String,
+    name: PortName,
     kind: Option<PortKind>,
     settings: PortSettings,
 }

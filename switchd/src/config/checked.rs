@@ -1,13 +1,14 @@
 //! A configuration that was checked: every value in its range, every combination legal.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
+use cam::{AgeingTime, Capacity, MacTableConfig};
 use pnet_base::MacAddr;
-use serde::{Deserialize, Serialize};
-use stp::{BridgePriority, BridgeTimes, PathCost, PortNumber, PortPriority};
+use stp::{BridgeConfig, BridgePriority, BridgeTimes, PathCost, PortNumber, PortPriority};
 
-use super::{Frames, PortKind, VlanList, VlanNumber};
+use super::{AcceptableFrames, PortKind, PortMode, VlanNumber};
+use crate::port_name::PortName;
+use crate::switch::{PortSettings, SwitchConfig};
 
 /// All a switch needs to start, and, kept up to date, what `show running-config` shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,10 +21,10 @@ pub struct Config {
     pub address: Option<MacAddr>,
     /// Spanning tree.
     pub stp: StpConfig,
-    /// Ageing time of learned addresses, 10..=1_000_000 whole seconds.
-    pub ageing: Duration,
-    /// Capacity of the filtering database, 1..=1_000_000.
-    pub cam_capacity: usize,
+    /// Ageing time of learned addresses.
+    pub ageing: AgeingTime,
+    /// Capacity of the filtering database.
+    pub cam_capacity: Capacity,
     /// Ascending by number; names and numbers are unique.
     pub ports: Vec<PortConfig>,
     /// Pinned addresses; (VLAN, address) pairs are unique and each port exists.
@@ -31,10 +32,10 @@ pub struct Config {
 }
 
 /// The spanning tree of a switch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StpConfig {
-    /// Whether it is off; a switch runs a spanning tree until told otherwise.
-    pub disabled: bool,
+    /// Whether it runs one.
+    pub enabled: bool,
     /// Bridge priority.
     pub priority: BridgePriority,
     /// Hello time, max age and forward delay for when it is the root.
@@ -57,16 +58,16 @@ pub struct StaticMac {
 pub struct PortConfig {
     /// Number, 1..=1023.
     pub number: PortNumber,
-    /// Name, and that of the interface: 1 to 15 octets, no `/`, `:`, `,` or white space, not `.` or `..`.
-    pub name: String,
+    /// Name, and that of the interface.
+    pub name: PortName,
     /// What it is made of.
     pub kind: PortKind,
     /// Address; `None`: that of the interface.
     pub mac: Option<MacAddr>,
-    /// How it treats VLANs.
+    /// How it treats VLANs. A trunk's list includes its native VLAN.
     pub mode: PortMode,
-    /// Which frames it takes in, of those its mode allows.
-    pub frames: Frames,
+    /// Which frames it takes in; `None`: those its mode has a meaning for.
+    pub frames: Option<AcceptableFrames>,
     /// Path cost; `None`: from the speed of the link.
     pub cost: Option<PathCost>,
     /// Port priority.
@@ -77,11 +78,67 @@ pub struct PortConfig {
     pub down: bool,
 }
 
+impl Default for StpConfig {
+    /// On, with the standard's defaults.
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            priority: BridgePriority::default(),
+            times: BridgeTimes::default(),
+        }
+    }
+}
+
+impl StpConfig {
+    /// What the bridge of this address is made with.
+    #[must_use]
+    pub const fn bridge(&self, address: MacAddr) -> BridgeConfig {
+        BridgeConfig {
+            address,
+            priority: self.priority,
+            times: self.times,
+        }
+    }
+}
+
+impl PortConfig {
+    /// What the core's port is made with; `address` is the port's own.
+    #[must_use]
+    pub fn core(&self, address: MacAddr) -> PortSettings {
+        PortSettings {
+            mode: self.mode.clone(),
+            acceptable: self.frames,
+            enabled: !self.down,
+            stp: stp::PortConfig {
+                priority: self.priority,
+                path_cost: self.cost,
+                edge: self.edge,
+            },
+            ..PortSettings::new(self.name, address)
+        }
+    }
+}
+
 impl Config {
+    /// What the core is made with: bridge address and the secret of the filtering database's hash come from the
+    /// world.
+    #[must_use]
+    pub const fn core(&self, address: MacAddr, hash_key: [u64; 2]) -> SwitchConfig {
+        SwitchConfig {
+            bridge: self.stp.bridge(address),
+            spanning_tree: self.stp.enabled,
+            cam: MacTableConfig {
+                capacity: self.cam_capacity,
+                hash_key,
+                ageing: self.ageing,
+            },
+        }
+    }
+
     /// The port of this name.
     #[must_use]
     pub fn port(&self, name: &str) -> Option<&PortConfig> {
-        self.ports.iter().find(|port| port.name == name)
+        self.ports.iter().find(|port| port.name.as_str() == name)
     }
 
     /// The port of this number.
@@ -89,43 +146,4 @@ impl Config {
     pub fn port_numbered(&self, number: PortNumber) -> Option<&PortConfig> {
         self.ports.iter().find(|port| port.number == number)
     }
-}
-
-/// How a port treats VLANs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "mode", rename_all = "kebab-case")]
-pub enum PortMode {
-    /// One VLAN, untagged.
-    Access {
-        /// The VLAN.
-        #[serde(rename = "access")]
-        vlan: VlanNumber,
-    },
-    /// Many VLANs, tagged, and one native.
-    Trunk {
-        /// The VLANs it carries; the native one is carried whether listed or not.
-        #[serde(rename = "trunk")]
-        allowed: VlanList,
-        /// The VLAN of untagged frames.
-        native: VlanNumber,
-        /// Whether the native VLAN is sent tagged.
-        #[serde(rename = "native-tagged")]
-        native_tagged: bool,
-    },
-    /// Any mixture; no VLAN is in both lists.
-    Hybrid {
-        /// The VLAN of untagged frames.
-        pvid: VlanNumber,
-        /// Sent tagged.
-        tagged: VlanList,
-        /// Sent untagged.
-        untagged: VlanList,
-    },
-    /// Every frame as it is, in one VLAN.
-    #[serde(rename = "dot1q-tunnel")]
-    Dot1qTunnel {
-        /// The VLAN.
-        #[serde(rename = "dot1q-tunnel")]
-        vlan: VlanNumber,
-    },
 }

@@ -3,27 +3,22 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use cam::AgeingTime;
 use pnet_base::MacAddr;
 use stp::{BridgePriority, BridgeTimes, PortNumber, PortPriority, TimesError};
 
 use super::error::KeyError;
 use super::settings::{self, BRIDGE_PRIORITY_RANGE};
 use super::{
-    Config, Frames, PortConfig, PortKind, PortMode, PortSettings, StaticMac, StpConfig,
-    StpSettings, VlanNumber,
+    Config, PortConfig, PortKind, PortMode, PortSettings, StaticMac, StpConfig, StpSettings,
+    VlanNumber,
 };
-
-/// The most ports a switch has; numbers run from 1 to one less.
-pub const PORTS_MAX: u16 = 1024;
-
-/// The longest interface name, in octets (IFNAMSIZ less its NUL).
-const INTERFACE_NAME_MAX: usize = 15;
+use crate::port_name::{PortName, PortNameError};
+use crate::portset::PORTS_MAX;
 
 /// The longest name of a switch: with a run directory before and `.sock` behind it must fit a socket address.
 const SWITCH_NAME_MAX: usize = 64;
 
-/// Ageing time in seconds (802.1D-1998 Table 7-4).
-const AGEING_RANGE: std::ops::RangeInclusive<u64> = 10..=1_000_000;
 /// What the world says that a configuration may depend on.
 #[derive(Debug, Clone, Copy)]
 pub struct World {
@@ -53,23 +48,9 @@ pub fn switch_name(name: &str) -> Result<String, KeyError> {
     }
 }
 
-/// What a port, and so its interface, may be called.
-pub(super) fn port_name(name: &str) -> Result<String, KeyError> {
-    let error = |what: String| Err(KeyError::new("name", what));
-    let illegal =
-        |letter: char| letter.is_whitespace() || letter.is_control() || "/:,=".contains(letter);
-    match name {
-        "" => error("is empty".to_owned()),
-        "." | ".." => error(format!("'{name}' is no name for an interface")),
-        _ if name.len() > INTERFACE_NAME_MAX => error(format!(
-            "'{name}' is {} octets long (1..{INTERFACE_NAME_MAX})",
-            name.len()
-        )),
-        _ => match name.chars().find(|&letter| illegal(letter)) {
-            Some(letter) => error(format!("'{name}' has a {letter:?} in it")),
-            None => Ok(name.to_owned()),
-        },
-    }
+pub(super) fn port_name(name: &str) -> Result<PortName, KeyError> {
+    name.parse()
+        .map_err(|error: PortNameError| KeyError::new("name", error.to_string()))
 }
 
 pub(super) fn port_kind(text: &str) -> Result<PortKind, String> {
@@ -99,13 +80,20 @@ pub(super) const AGEING_LEGAL: &str = "a time in seconds (10..1000000)";
 ///
 /// # Errors
 /// Outside 10..=1_000_000.
-pub fn ageing(seconds: u64) -> Result<Duration, KeyError> {
-    match AGEING_RANGE.contains(&seconds) {
-        true => Ok(Duration::from_secs(seconds)),
-        false => Err(KeyError::new(
-            "ageing",
-            format!("'{seconds}' is not {AGEING_LEGAL}"),
-        )),
+pub fn ageing(seconds: u64) -> Result<AgeingTime, KeyError> {
+    u32::try_from(seconds)
+        .ok()
+        .and_then(|seconds| AgeingTime::from_secs(seconds).ok())
+        .ok_or_else(|| KeyError::new("ageing", format!("'{seconds}' is not {AGEING_LEGAL}")))
+}
+
+impl Default for World {
+    /// The world as it is.
+    fn default() -> Self {
+        Self {
+            interface_exists: |name| nix::net::if_::if_nametoindex(name).is_ok(),
+            run_dir: crate::control::default_run_dir,
+        }
     }
 }
 
@@ -117,7 +105,7 @@ impl StpConfig {
     pub fn with(&self, settings: &StpSettings) -> Result<Self, KeyError> {
         let mut stp = *self;
         if let Some(enabled) = settings.enabled {
-            stp.disabled = !enabled;
+            stp.enabled = enabled;
         }
         if let Some(priority) = settings.priority {
             stp.priority = u16::try_from(priority)
@@ -198,13 +186,13 @@ impl Config {
         world: World,
     ) -> Result<PortConfig, KeyError> {
         let name = port_name(name)?;
-        if self.port(&name).is_some() {
+        if self.port(name.as_str()).is_some() {
             return Err(KeyError::new(
                 "name",
                 format!("a port '{name}' exists already"),
             ));
         }
-        let kind = kind.unwrap_or_else(|| match (world.interface_exists)(&name) {
+        let kind = kind.unwrap_or_else(|| match (world.interface_exists)(name.as_str()) {
             true => PortKind::Packet,
             false => PortKind::Tap,
         });
@@ -213,10 +201,8 @@ impl Config {
             name,
             kind,
             mac: settings.mac.map(|mac| unicast("mac", mac)).transpose()?,
-            mode: PortMode::Access {
-                vlan: VlanNumber::DEFAULT,
-            },
-            frames: Frames::All,
+            mode: PortMode::default(),
+            frames: None,
             cost: None,
             priority: PortPriority::default(),
             edge: false,
@@ -234,7 +220,7 @@ impl Config {
         if let Some(wanted) = wanted {
             let number = u16::try_from(wanted)
                 .ok()
-                .filter(|&number| number < PORTS_MAX)
+                .filter(|&number| usize::from(number) < PORTS_MAX)
                 .and_then(PortNumber::new)
                 .ok_or_else(|| {
                     KeyError::new(
@@ -250,7 +236,8 @@ impl Config {
                 )),
             };
         }
-        (1..PORTS_MAX)
+        (1..)
+            .take(PORTS_MAX - 1)
             .filter_map(PortNumber::new)
             .find(|&number| self.port_numbered(number).is_none())
             .ok_or_else(|| KeyError::new("number", "a switch has at most 1023 ports"))
@@ -260,6 +247,23 @@ impl Config {
     pub fn insert_port(&mut self, port: PortConfig) {
         let place = self.ports.partition_point(|held| held.number < port.number);
         self.ports.insert(place, port);
+    }
+
+    /// Takes a port out, and the addresses pinned to it.
+    pub fn remove_port(&mut self, number: PortNumber) {
+        self.ports.retain(|port| port.number != number);
+        self.static_macs.retain(|entry| entry.port != number);
+    }
+
+    /// Puts a port in the place of the one with its number.
+    pub fn replace_port(&mut self, port: PortConfig) {
+        if let Some(held) = self
+            .ports
+            .iter_mut()
+            .find(|held| held.number == port.number)
+        {
+            *held = port;
+        }
     }
 
     /// An address that could be pinned now.

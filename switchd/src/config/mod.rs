@@ -13,15 +13,19 @@ mod port;
 mod raw;
 mod running;
 mod settings;
-mod vlan_list;
+mod vlan_number;
 
-pub use checked::{Config, PortConfig, PortMode, StaticMac, StpConfig};
+pub use checked::{Config, PortConfig, StaticMac, StpConfig};
 pub use error::{ConfigError, KeyError, Origin, Problem};
 pub use file::parse as parse_file;
 pub use flags::{Flags, parse_port};
-pub use legal::{PORTS_MAX, World, ageing, switch_name};
+pub use legal::{World, ageing, switch_name};
 pub use raw::{Entry, Group, RawConfig};
 pub use running::to_toml;
-pub use settings::{Cost, Frames, PORT_KEYS, PortKind, PortSettings, StpSettings, parse_mac};
-pub use vlan_list::{VlanList, VlanListError, VlanNumber};
+pub use settings::{Cost, PORT_KEYS, PortKind, PortSettings, StpSettings, parse_mac};
+pub use vlan_number::{VlanNumber, VlanNumberError};
 
+pub use crate::vlan::{AcceptableFrames, PortMode};
+pub use crate::vlan_set::VlanSet;
+
+pub(crate) use error::did_you_mean;

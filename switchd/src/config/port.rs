@@ -4,7 +4,9 @@ use stp::{PathCost, PortPriority};
 
 use super::error::KeyError;
 use super::settings::{COST_RANGE, PORT_PRIORITY_RANGE};
-use super::{Cost, PortConfig, PortMode, PortSettings, VlanList, VlanNumber};
+use super::{Cost, PortConfig, PortMode, PortSettings, VlanNumber};
+use crate::vlan::default_vid;
+use crate::vlan_set::VlanSet;
 
 impl PortConfig {
     /// This port with what `settings` says. Keys left out stay as they are; a new mode begins with its defaults.
@@ -25,7 +27,7 @@ impl PortConfig {
         }
         port.mode = self.mode.with(settings)?;
         if let Some(frames) = settings.frames {
-            port.frames = frames;
+            port.frames = Some(frames);
         }
         match settings.cost {
             None => {}
@@ -75,11 +77,11 @@ impl PortMode {
         let mode = match settings {
             PortSettings {
                 access: Some(vlan), ..
-            } => Self::Access { vlan: *vlan },
+            } => Self::Access { vlan: vlan.id() },
             PortSettings {
                 dot1q_tunnel: Some(vlan),
                 ..
-            } => Self::Dot1qTunnel { vlan: *vlan },
+            } => Self::Dot1qTunnel { vlan: vlan.id() },
             PortSettings {
                 trunk: Some(allowed),
                 ..
@@ -99,7 +101,7 @@ impl PortMode {
     }
 
     /// A trunk with what this mode says of one, and the defaults for the rest.
-    fn trunk(&self, allowed: Option<VlanList>) -> Self {
+    fn trunk(&self, allowed: Option<VlanSet>) -> Self {
         let (held, native, native_tagged) = match self {
             Self::Trunk {
                 allowed,
@@ -107,7 +109,7 @@ impl PortMode {
                 native_tagged,
             } => (allowed.clone(), *native, *native_tagged),
             Self::Access { .. } | Self::Hybrid { .. } | Self::Dot1qTunnel { .. } => {
-                (VlanList::all(), VlanNumber::DEFAULT, false)
+                (VlanSet::all(), default_vid(), false)
             }
         };
         Self::Trunk {
@@ -121,9 +123,9 @@ impl PortMode {
         match self {
             Self::Hybrid { .. } => self.clone(),
             Self::Access { .. } | Self::Trunk { .. } | Self::Dot1qTunnel { .. } => Self::Hybrid {
-                pvid: VlanNumber::DEFAULT,
-                tagged: VlanList::none(),
-                untagged: VlanList::from(VlanNumber::DEFAULT),
+                pvid: default_vid(),
+                tagged: VlanSet::EMPTY,
+                untagged: VlanSet::single(default_vid()),
             },
         }
     }
@@ -144,12 +146,14 @@ impl PortMode {
         };
         match &mut self {
             Self::Trunk {
+                allowed,
                 native,
                 native_tagged,
-                ..
             } => {
-                *native = settings.native.unwrap_or(*native);
+                *native = settings.native.map_or(*native, VlanNumber::id);
                 *native_tagged = settings.native_tagged.unwrap_or(*native_tagged);
+                // A native VLAN that is not carried would be no VLAN for untagged frames at all.
+                *allowed = allowed.union(&VlanSet::single(*native));
             }
             Self::Access { .. } | Self::Hybrid { .. } | Self::Dot1qTunnel { .. } => {
                 if let Some(key) = given(&of_trunk) {
@@ -166,11 +170,11 @@ impl PortMode {
                 tagged,
                 untagged,
             } => {
-                *pvid = settings.pvid.unwrap_or(*pvid);
+                *pvid = settings.pvid.map_or(*pvid, VlanNumber::id);
                 if let Some(vlans) = &settings.untagged {
                     *untagged = vlans.clone();
                 } else if settings.pvid.is_some() {
-                    *untagged = VlanList::from(*pvid);
+                    *untagged = VlanSet::single(*pvid);
                 }
                 if let Some(vlans) = &settings.tagged {
                     *tagged = vlans.clone();

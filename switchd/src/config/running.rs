@@ -2,7 +2,7 @@
 
 use core::fmt::{self, Write};
 
-use super::{Config, Frames, PortConfig, PortKind, PortMode};
+use super::{AcceptableFrames, Config, PortConfig, PortKind, PortMode};
 
 /// Writes the configuration file of `config`: read back and checked, it gives the same configuration.
 #[must_use]
@@ -23,14 +23,14 @@ fn write_config(text: &mut String, config: &Config) -> fmt::Result {
     }
     let times = config.stp.times;
     writeln!(text, "\n[stp]")?;
-    writeln!(text, "enabled = {}", !config.stp.disabled)?;
+    writeln!(text, "enabled = {}", config.stp.enabled)?;
     writeln!(text, "priority = {}", config.stp.priority)?;
     writeln!(text, "hello = {}", times.hello_time().as_secs())?;
     writeln!(text, "max-age = {}", times.max_age().as_secs())?;
     writeln!(text, "forward-delay = {}", times.forward_delay().as_secs())?;
     writeln!(text, "\n[cam]")?;
     writeln!(text, "ageing = {}", config.ageing.as_secs())?;
-    writeln!(text, "capacity = {}", config.cam_capacity)?;
+    writeln!(text, "capacity = {}", config.cam_capacity.get())?;
     for port in &config.ports {
         write_port(text, port)?;
     }
@@ -39,7 +39,7 @@ fn write_config(text: &mut String, config: &Config) -> fmt::Result {
             writeln!(text, "\n[[static-mac]]")?;
             writeln!(text, "vlan = {}", entry.vlan)?;
             writeln!(text, "mac = \"{}\"", entry.mac)?;
-            writeln!(text, "port = {}", quoted(&port.name))?;
+            writeln!(text, "port = {}", quoted(port.name.as_str()))?;
         }
     }
     Ok(())
@@ -48,7 +48,7 @@ fn write_config(text: &mut String, config: &Config) -> fmt::Result {
 /// Defaults are left out, but for what a reader wants to see of every port.
 fn write_port(text: &mut String, port: &PortConfig) -> fmt::Result {
     writeln!(text, "\n[[port]]")?;
-    writeln!(text, "name = {}", quoted(&port.name))?;
+    writeln!(text, "name = {}", quoted(port.name.as_str()))?;
     let kind = match port.kind {
         PortKind::Tap => "tap",
         PortKind::Packet => "packet",
@@ -59,14 +59,14 @@ fn write_port(text: &mut String, port: &PortConfig) -> fmt::Result {
         writeln!(text, "mac = \"{mac}\"")?;
     }
     match &port.mode {
-        PortMode::Access { vlan } => writeln!(text, "access = {vlan}")?,
+        PortMode::Access { vlan } => writeln!(text, "access = {}", vlan.value())?,
         PortMode::Trunk {
             allowed,
             native,
             native_tagged,
         } => {
             writeln!(text, "trunk = \"{allowed}\"")?;
-            writeln!(text, "native = {native}")?;
+            writeln!(text, "native = {}", native.value())?;
             if *native_tagged {
                 writeln!(text, "native-tagged = true")?;
             }
@@ -77,16 +77,17 @@ fn write_port(text: &mut String, port: &PortConfig) -> fmt::Result {
             untagged,
         } => {
             writeln!(text, "hybrid = true")?;
-            writeln!(text, "pvid = {pvid}")?;
+            writeln!(text, "pvid = {}", pvid.value())?;
             writeln!(text, "tagged = \"{tagged}\"")?;
             writeln!(text, "untagged = \"{untagged}\"")?;
         }
-        PortMode::Dot1qTunnel { vlan } => writeln!(text, "dot1q-tunnel = {vlan}")?,
+        PortMode::Dot1qTunnel { vlan } => writeln!(text, "dot1q-tunnel = {}", vlan.value())?,
     }
     match port.frames {
-        Frames::All => {}
-        Frames::Tagged => writeln!(text, "frames = \"tagged\"")?,
-        Frames::Untagged => writeln!(text, "frames = \"untagged\"")?,
+        None => {}
+        Some(AcceptableFrames::All) => writeln!(text, "frames = \"all\"")?,
+        Some(AcceptableFrames::Tagged) => writeln!(text, "frames = \"tagged\"")?,
+        Some(AcceptableFrames::Untagged) => writeln!(text, "frames = \"untagged\"")?,
     }
     if let Some(cost) = port.cost {
         writeln!(text, "cost = {cost}")?;

@@ -4,8 +4,10 @@ use pnet_base::MacAddr;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::VlanNumber;
 use super::error::{KeyError, did_you_mean};
-use super::vlan_list::{VlanList, VlanNumber};
+use crate::vlan::AcceptableFrames;
+use crate::vlan_set::VlanSet;
 
 /// What a port is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -15,18 +17,6 @@ pub enum PortKind {
     Tap,
     /// An AF_PACKET socket on an interface that exists already.
     Packet,
-}
-
-/// Which frames a port takes in (802.1Q 6.9, acceptable frame types).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Frames {
-    /// Every frame.
-    All,
-    /// Only frames that carry a VLAN.
-    Tagged,
-    /// Only untagged and priority-tagged frames.
-    Untagged,
 }
 
 /// A path cost as written: `auto` (from the speed of the link) or a number, range not checked yet.
@@ -79,7 +69,7 @@ pub struct PortSettings {
     pub access: Option<VlanNumber>,
     /// Mode trunk, allowing these VLANs.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub trunk: Option<VlanList>,
+    pub trunk: Option<VlanSet>,
     /// Trunk: the VLAN of untagged frames (default 1).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub native: Option<VlanNumber>,
@@ -94,16 +84,16 @@ pub struct PortSettings {
     pub pvid: Option<VlanNumber>,
     /// Hybrid: the VLANs sent with their tag.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub tagged: Option<VlanList>,
+    pub tagged: Option<VlanSet>,
     /// Hybrid: the VLANs sent without a tag.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub untagged: Option<VlanList>,
+    pub untagged: Option<VlanSet>,
     /// Mode dot1q-tunnel: every frame, tagged or not, rides in this VLAN.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dot1q_tunnel: Option<VlanNumber>,
     /// Which frames the port takes in (default all the mode allows).
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub frames: Option<Frames>,
+    pub frames: Option<AcceptableFrames>,
     /// Spanning-tree path cost.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cost: Option<Cost>,
@@ -233,20 +223,20 @@ pub(crate) fn vlan(key: &'static str, value: Option<&str>) -> Result<VlanNumber,
 }
 
 /// A list; a bare `trunk` (or `true`) means all.
-fn vlans(key: &'static str, value: Option<&str>) -> Result<VlanList, KeyError> {
+fn vlans(key: &'static str, value: Option<&str>) -> Result<VlanSet, KeyError> {
     match value {
-        None | Some("true") if key == "trunk" => Ok(VlanList::all()),
+        None | Some("true") if key == "trunk" => Ok(VlanSet::all()),
         value => needed(key, value)?
             .parse()
             .map_err(|error| KeyError::new(key, format!("{error}"))),
     }
 }
 
-fn frames(key: &'static str, value: Option<&str>) -> Result<Frames, KeyError> {
+fn frames(key: &'static str, value: Option<&str>) -> Result<AcceptableFrames, KeyError> {
     match needed(key, value)? {
-        "all" => Ok(Frames::All),
-        "tagged" => Ok(Frames::Tagged),
-        "untagged" => Ok(Frames::Untagged),
+        "all" => Ok(AcceptableFrames::All),
+        "tagged" => Ok(AcceptableFrames::Tagged),
+        "untagged" => Ok(AcceptableFrames::Untagged),
         text => Err(KeyError::new(
             key,
             format!("'{text}' is not all, tagged or untagged"),

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::codec::encode_line;
 use super::{Command, Error, Greeting, MacEntry, PROTOCOL, Reply};
+use crate::event::Record;
 
 /// How long an answer may take before the switch counts as stuck.
 pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -54,7 +55,7 @@ struct Line {
     ok: Option<Reply>,
     error: Option<Error>,
     part: Option<Vec<MacEntry>>,
-    event: Option<Map<String, Value>>,
+    event: Option<Record>,
     lost: Option<Lost>,
 }
 
@@ -203,19 +204,10 @@ impl Client {
 }
 
 /// What an event stream brings.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Notice {
-    /// Something happened.
-    Event {
-        /// Its number: one more than the last, unless a loss was told.
-        seq: u64,
-        /// CLOCK_MONOTONIC in nanoseconds.
-        time_ns: u64,
-        /// `cam-move`, `stp-state` and so on.
-        kind: String,
-        /// The whole event as it came, `seq`, `time_ns` and `kind` included.
-        fields: Map<String, Value>,
-    },
+    /// Something happened. Numbers go up by one, unless a loss was told.
+    Event(Record),
     /// Events this reader was too slow for, both ends included.
     Lost {
         /// The first.
@@ -254,8 +246,8 @@ impl EventStream {
             if let Some(Lost { from, to }) = line.lost {
                 return Ok(Some(Notice::Lost { from, to }));
             }
-            if let Some(fields) = line.event {
-                return notice(fields).map(Some);
+            if let Some(record) = line.event {
+                return Ok(Some(Notice::Event(record)));
             }
         }
     }
@@ -287,20 +279,6 @@ fn is_timeout(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
     )
-}
-
-fn notice(fields: Map<String, Value>) -> Result<Notice, ClientError> {
-    let number = |key| fields.get(key).and_then(Value::as_u64);
-    let kind = fields.get("kind").and_then(Value::as_str);
-    match (number("seq"), number("time_ns"), kind) {
-        (Some(seq), Some(time_ns), Some(kind)) => Ok(Notice::Event {
-            seq,
-            time_ns,
-            kind: kind.to_owned(),
-            fields,
-        }),
-        _ => Err(ClientError::Protocol(Value::Object(fields).to_string())),
-    }
 }
 
 /// The switches that answer in a run directory, by name, and the names of sockets nobody answers.

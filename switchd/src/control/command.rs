@@ -25,8 +25,8 @@ pub enum Command {
         /// Bound on the work of this page, 1..=[`PAGE_MAX`](Self::PAGE_MAX).
         limit: u32,
     },
-    /// How many entries the filtering database has, by kind.
-    ShowMacCount(MacFilter),
+    /// How many entries the filtering database has, by kind, and how they came and went.
+    ShowMacCount,
     /// The spanning tree: roots, roles, states, timers, counters.
     ShowSpanningTree,
     /// Every VLAN some port is in, and which ports.

@@ -2,33 +2,21 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-
-use crossbeam_channel::{Receiver, Sender};
-use serde::Serialize;
+use std::time::Duration;
 
 use super::history::FIRST_SEQ;
 use super::waker::Waker;
+use crate::event::{Event, Record};
+use crossbeam_channel::{Receiver, Sender};
 
 /// Events on their way to the control thread. A burst beyond it is lost, and reported as lost: the filtering
 /// database of a switch under a flood of new addresses must not wait for a reader.
 const EVENTS_IN_FLIGHT: usize = 16 * 1024;
 
-/// An event with its number and time, as readers see it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Record<E> {
-    /// Counts all events of this switch, from 1, without gaps.
-    pub seq: u64,
-    /// CLOCK_MONOTONIC, in nanoseconds: comparable between processes of one machine.
-    pub time_ns: u64,
-    /// What happened.
-    #[serde(flatten)]
-    pub event: E,
-}
-
 /// Where the loop puts its events.
 #[derive(Debug)]
-pub struct EventSink<E> {
-    records: Sender<Record<E>>,
+pub struct EventSink {
+    records: Sender<Record>,
     next: Arc<AtomicU64>,
     waker: Arc<Waker>,
     /// Whether something was published since the last [`flush`](Self::flush).
@@ -37,12 +25,12 @@ pub struct EventSink<E> {
 
 /// Where the control thread finds them.
 #[derive(Debug)]
-pub(super) struct EventSource<E> {
-    pub(super) records: Receiver<Record<E>>,
+pub(super) struct EventSource {
+    pub(super) records: Receiver<Record>,
     pub(super) next: Arc<AtomicU64>,
 }
 
-pub(super) fn channel<E>(waker: Arc<Waker>) -> (EventSink<E>, EventSource<E>) {
+pub(super) fn channel(waker: Arc<Waker>) -> (EventSink, EventSource) {
     let (sender, receiver) = crossbeam_channel::bounded(EVENTS_IN_FLIGHT);
     let next = Arc::new(AtomicU64::new(FIRST_SEQ));
     let sink = EventSink {
@@ -58,14 +46,14 @@ pub(super) fn channel<E>(waker: Arc<Waker>) -> (EventSink<E>, EventSource<E>) {
     (sink, source)
 }
 
-impl<E> EventSink<E> {
-    /// Numbers an event and sends it off. Never blocks: a full channel loses the event, and readers are told.
+impl EventSink {
+    /// Numbers an event of `now` (CLOCK_MONOTONIC) and sends it off. Never blocks: a full channel loses the event, and readers are told.
     /// Call [`flush`](Self::flush) before sleeping.
-    pub fn publish(&mut self, time_ns: u64, event: E) {
+    pub fn publish(&mut self, now: Duration, event: Event) {
         let seq = self.next.load(Ordering::Relaxed);
         let _lost_if_full = self.records.try_send(Record {
             seq,
-            time_ns,
+            time: now,
             event,
         });
         // After the send: whoever sees `next` finds every record below it in the channel, or it is lost.

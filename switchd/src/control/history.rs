@@ -8,7 +8,7 @@ use bytes::Bytes;
 pub(super) const EVENTS_KEPT: usize = 8192;
 
 /// The number of the first event of a switch.
-pub(super) const FIRST_SEQ: u64 = 1;
+pub(super) const FIRST_SEQ: u64 = 0;
 
 /// A ring of encoded events in the order of their numbers. Numbers that are missing were lost on the way.
 #[derive(Debug)]
@@ -96,35 +96,34 @@ mod tests {
     #[test]
     fn every_number_is_an_event_or_lost() {
         let mut history = History::new();
-        history.push(1, line(1));
-        history.push(4, line(4));
-        history.happened_below(7);
+        history.push(0, line(0));
+        history.push(3, line(3));
+        history.happened_below(6);
         let event = |seq| Piece::Event {
             line: line(seq),
             next: seq + 1,
         };
         assert_eq!(
-            read_all(&history, 1),
+            read_all(&history, 0),
             [
-                event(1),
-                Piece::Lost { to: 3 },
-                event(4),
-                Piece::Lost { to: 6 }
+                event(0),
+                Piece::Lost { to: 2 },
+                event(3),
+                Piece::Lost { to: 5 }
             ]
         );
-        assert_eq!(history.next(), 7);
-        assert_eq!(history.read(7), None);
+        assert_eq!(history.next(), 6);
+        assert_eq!(history.read(6), None);
     }
 
     #[test]
     fn a_full_ring_forgets_the_oldest() {
         let mut history = History::new();
-        let last = u64::try_from(EVENTS_KEPT).unwrap() + 5;
-        for seq in FIRST_SEQ..=last {
+        for seq in 0..u64::try_from(EVENTS_KEPT).unwrap() + 5 {
             history.push(seq, line(seq));
         }
         let pieces = read_all(&history, FIRST_SEQ);
-        assert_eq!(pieces[0], Piece::Lost { to: 5 });
+        assert_eq!(pieces[0], Piece::Lost { to: 4 });
         assert_eq!(pieces.len(), EVENTS_KEPT + 1);
     }
 }

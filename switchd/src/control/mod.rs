@@ -10,25 +10,28 @@ mod client;
 pub mod codec;
 mod command;
 mod events;
+mod execute;
 mod history;
 mod reply;
 mod server;
 mod session;
 mod socket;
 mod target;
+mod tree;
 mod waker;
 
 pub use client::{ANSWER_TIMEOUT, Client, ClientError, EventStream, Notice, running_switches};
 
 pub use command::{Command, Error, ErrorCode, MacFilter, Request, Responder};
-pub use events::{EventSink, Record};
+pub use events::EventSink;
+pub use execute::execute;
 pub use reply::{
     Counters, Greeting, Interface, MacCount, MacEntry, MacOrigin, Reply, SpanningTree, StpCounters,
     StpTimes, TopologyChanges, Tree, TreePort, Version, VlanLine,
 };
 pub use server::{CLIENTS_MAX, Server};
 pub use socket::{RUN_DIR_VARIABLE, SocketError, default_run_dir, socket_path};
-pub use target::{Flush, PortFacts, Target};
+pub use target::{PortFacts, Target};
 
 /// The version of the line protocol this build speaks.
 pub const PROTOCOL: u32 = 1;

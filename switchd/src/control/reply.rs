@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use pnet_base::MacAddr;
 use serde::{Deserialize, Serialize};
 
-use crate::config::{Frames, PortKind, PortMode, VlanNumber};
+use crate::config::{AcceptableFrames, PortKind, PortMode, VlanNumber};
 
 /// The first line a switch sends on a new connection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,9 +100,8 @@ pub struct MacEntry {
     pub mac: MacAddr,
     /// How it came to be.
     pub origin: MacOrigin,
-    /// The port, or `None` for an address of the switch itself.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub port: Option<String>,
+    /// The port it points to; of an address of the switch itself, the port that has it.
+    pub port: String,
     /// Milliseconds until it expires; `None` for entries that do not age.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_ms: Option<u64>,
@@ -120,6 +119,18 @@ pub struct MacCount {
     pub local: u64,
     /// How many the table can hold.
     pub capacity: u64,
+    /// Addresses that became known.
+    pub learned: u64,
+    /// Addresses that moved to another port.
+    pub moved: u64,
+    /// Entries that reached their age.
+    pub expired: u64,
+    /// Entries that made room for others in a full table.
+    pub evicted: u64,
+    /// Entries flushed.
+    pub flushed: u64,
+    /// Source addresses that were not learned.
+    pub rejected: u64,
 }
 
 /// The spanning trees of the switch.
@@ -244,8 +255,8 @@ pub struct StpCounters {
     pub config_received: u64,
     /// Topology change notifications received.
     pub tcn_received: u64,
-    /// BPDUs received that were not to be understood.
-    pub invalid_received: u64,
+    /// Rapid BPDUs received, which the classic protocol does not understand.
+    pub rst_received: u64,
 }
 
 /// A VLAN and its ports.
@@ -280,7 +291,7 @@ pub struct Interface {
     #[serde(flatten)]
     pub mode: PortMode,
     /// Which frames it takes in.
-    pub frames: Frames,
+    pub frames: AcceptableFrames,
     /// Spanning-tree state.
     pub state: String,
     /// Words about the I/O path: offloads in use, what the kernel refused.
@@ -321,5 +332,5 @@ pub struct Version {
     /// Address of the bridge.
     pub mac: MacAddr,
     /// How many ports it has.
-    pub ports: u16,
+    pub ports: u64,
 }

@@ -12,7 +12,6 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::time::{ClockId, clock_gettime};
-use serde::Serialize;
 
 use super::codec;
 use super::events::{self, EventSink, EventSource};
@@ -49,17 +48,17 @@ impl Server {
     /// Makes the socket of the switch `name` in `run_dir` and serves it on a thread of its own.
     ///
     /// Requests go to `requests` and `wake` is called after each; the loop carries them out with
-    /// `execute` and answers through the [`Responder`]. A full channel refuses the request: a
+    /// [`execute`](super::execute()) and answers through the [`Responder`]. A full channel refuses the request: a
     /// bound of [`CLIENTS_MAX`] is never full. Events of the switch go into the sink returned.
     ///
     /// # Errors
     /// A live switch has the name, or the kernel refuses directory, socket or thread.
-    pub fn spawn<E: Serialize + Send + 'static>(
+    pub fn spawn(
         run_dir: &Path,
         name: &str,
         requests: Sender<Request>,
         wake: impl Fn() + Send + 'static,
-    ) -> Result<(Self, EventSink<E>), SocketError> {
+    ) -> Result<(Self, EventSink), SocketError> {
         let io = |error: io::Error| SocketError::Io {
             path: super::socket_path(run_dir, name),
             error,
@@ -120,12 +119,12 @@ fn monotonic() -> Duration {
     clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(Duration::ZERO, Duration::from)
 }
 
-struct Control<E> {
+struct Control {
     socket: ControlSocket,
     greeting: Greeting,
     waker: Arc<Waker>,
     stop: Arc<AtomicBool>,
-    source: EventSource<E>,
+    source: EventSource,
     history: History,
     answers: Receiver<(u64, Result<Reply, Error>)>,
     answers_in: Sender<(u64, Result<Reply, Error>)>,
@@ -138,7 +137,7 @@ struct Control<E> {
     accept_after: Duration,
 }
 
-impl<E: Serialize> Control<E> {
+impl Control {
     fn run(mut self) {
         let mut scratch = vec![0; 16 * 1024];
         while !self.stop.load(Ordering::SeqCst) {

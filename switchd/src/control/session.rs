@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::{Buf, Bytes, BytesMut};
 
 use super::codec::{self, LineBuffer};
-use super::history::{FIRST_SEQ, History, Piece};
+use super::history::{History, Piece};
 use super::{Command, Error, ErrorCode, Greeting, MacFilter, Reply};
 
 /// Octets owed to a client beyond which nothing more is produced for it until it reads: a reader that stopped
@@ -209,7 +209,7 @@ impl Session {
         };
         if let Command::Events { since } = command {
             let next = history.next();
-            self.subscribed = Some(since.unwrap_or(next).max(FIRST_SEQ));
+            self.subscribed = Some(since.unwrap_or(next));
             self.owe(&codec::encode_ok(id, &Reply::Events { next }));
             self.feed_events(history);
             return None;

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use cam::AgeingTime;
 use etherparse::VlanId;
 use pnet_base::MacAddr;
 use stp::PortNumber;
 
 use super::Error;
-use crate::config::{Config, PortConfig, StpConfig};
+use crate::config::{Config, PortConfig, StaticMac, StpConfig};
+use crate::switch::Switch;
 
 /// A running switch as control sees it: the daemon, or a bare core in tests and in the simulation.
 ///
@@ -16,6 +18,12 @@ use crate::config::{Config, PortConfig, StpConfig};
 pub trait Target {
     /// The live configuration; every successful call below is reflected in it.
     fn config(&self) -> &Config;
+
+    /// The core.
+    fn switch(&self) -> &Switch;
+
+    /// When the switch started, on the time line of `now`.
+    fn started(&self) -> Duration;
 
     /// What the port is at this moment; `None` for a number no port has.
     fn port_facts(&self, number: PortNumber) -> Option<PortFacts>;
@@ -26,7 +34,7 @@ pub trait Target {
     /// The kernel refused.
     fn add_port(&mut self, now: Duration, port: PortConfig) -> Result<(), Error>;
 
-    /// Removes the port with this number: core first, then the device.
+    /// Removes the port with this number, and the addresses pinned to it: core first, then the device.
     ///
     /// # Errors
     /// The kernel refused.
@@ -42,37 +50,20 @@ pub trait Target {
     /// Changes the spanning tree, on and off included.
     fn configure_stp(&mut self, now: Duration, stp: StpConfig);
 
-    /// Changes the ageing time, 10..=1_000_000 whole seconds.
-    fn configure_ageing(&mut self, now: Duration, ageing: Duration);
+    /// Changes the ageing time.
+    fn configure_ageing(&mut self, now: Duration, ageing: AgeingTime);
 
     /// Forgets learned entries; tells how many.
-    fn flush(&mut self, now: Duration, flush: Flush) -> u64;
+    fn flush(&mut self, now: Duration, flush: cam::Flush<PortNumber>) -> u64;
 
     /// Pins an address to a port.
     ///
     /// # Errors
     /// The table is full.
-    fn insert_static(
-        &mut self,
-        now: Duration,
-        vlan: VlanId,
-        mac: MacAddr,
-        number: PortNumber,
-    ) -> Result<(), Error>;
+    fn insert_static(&mut self, now: Duration, entry: StaticMac) -> Result<(), Error>;
 
     /// Unpins an address; whether it was pinned.
     fn remove_static(&mut self, now: Duration, vlan: VlanId, mac: MacAddr) -> bool;
-}
-
-/// Which learned entries to forget; a field left out matches all.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Flush {
-    /// Entries of this VLAN.
-    pub vlan: Option<VlanId>,
-    /// Entries that point to the port with this number.
-    pub port: Option<PortNumber>,
-    /// Entries of this address.
-    pub mac: Option<MacAddr>,
 }
 
 /// A port's device at this moment.
