@@ -44,7 +44,7 @@ impl Line {
         config: &PortConfig,
         namespaces: &mut Namespaces,
     ) -> Result<Self, PortError> {
-        let name = config.name.clone();
+        let name = config.name.to_string();
         let home = namespaces.home_mut();
         let (device, address) = match config.kind {
             PortKind::Tap => {

@@ -1,12 +1,11 @@
 //! The loop: waits for readiness or the next deadline, carries frames in batches, everything else between them.
 
-mod convert;
 mod lines;
 mod outbox;
 mod poller;
 mod target;
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
 use std::io;
 use std::time::Duration;
 
@@ -18,7 +17,6 @@ use crate::clock::Clock;
 use crate::config::{Config, PortKind};
 use crate::control::{Command, Error, EventSink, Reply, Request};
 use crate::counters::DropReason;
-use crate::event::Event;
 use crate::link::{Change, NamespaceId, Namespaces, path_cost};
 use crate::port::{Batch, PortError, Reception, Sent};
 use crate::portset::PORTS_MAX;
@@ -44,7 +42,7 @@ pub struct Inputs {
     /// Carries out a request: `control::execute`, or what a test wants to know.
     pub execute: Executor,
     /// Where events go.
-    pub events: Option<EventSink<Event>>,
+    pub events: Option<EventSink>,
 }
 
 /// Carries out one command on the loop's thread, between two batches; bounded work, no waiting.
@@ -72,6 +70,7 @@ pub enum StartError {
 #[derive(Debug)]
 pub struct Daemon {
     config: Config,
+    started: Duration,
     switch: Switch,
     /// By port number.
     lines: Vec<Option<Line>>,
@@ -116,8 +115,9 @@ impl Daemon {
         let mut lines = Vec::new();
         lines.resize_with(PORTS_MAX, || None);
         let mut daemon = Self {
-            switch: Switch::new(convert::switch(&config, address)),
+            switch: Switch::new(config.core(address, hash_key())),
             config,
+            started: Clock.now(),
             lines,
             namespaces,
             poller,
@@ -136,6 +136,12 @@ impl Daemon {
                     doing: "add a port",
                     source: io::Error::other(error.message),
                 })?;
+        }
+        for entry in daemon.config.static_macs.clone() {
+            daemon.pin(now, entry).map_err(|error| StartError::System {
+                doing: "pin an address",
+                source: io::Error::other(error.message),
+            })?;
         }
         daemon.flush();
         Ok(daemon)
@@ -225,6 +231,7 @@ impl Daemon {
             count_drops(switch, port, DropReason::TransmitDown, sent.down);
             count_drops(switch, port, DropReason::TransmitError, sent.refused);
         });
+        self.outbox.flush_events();
     }
 
     /// What changed in a namespace where ports have interfaces.
@@ -303,6 +310,11 @@ fn count_drops(switch: &mut Switch, port: PortNumber, reason: DropReason, frames
     {
         counters.dropped(reason, frames);
     }
+}
+
+/// Nobody outside may know which addresses collide.
+fn hash_key() -> [u64; 2] {
+    [0, 1].map(|half: u64| RandomState::new().hash_one(half))
 }
 
 /// The bridge's address if none is configured: the lowest of its interfaces', as is the custom. A switch of

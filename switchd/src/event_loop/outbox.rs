@@ -23,11 +23,18 @@ pub(super) struct Outbox {
     own: Vec<u8>,
     own_frames: Vec<(PortNumber, usize)>,
     now: Duration,
-    events: Option<EventSink<Event>>,
+    events: Option<EventSink>,
 }
 
 impl Outbox {
-    pub(super) fn new(events: Option<EventSink<Event>>) -> Self {
+    /// Wakes whoever reads the events, if there were any.
+    pub(super) fn flush_events(&mut self) {
+        if let Some(events) = &mut self.events {
+            events.flush();
+        }
+    }
+
+    pub(super) fn new(events: Option<EventSink>) -> Self {
         Self {
             frame: 0,
             queues: vec![Vec::new(); PORTS_MAX],
@@ -97,8 +104,7 @@ impl Ports for Outbox {
 
     fn notice(&mut self, event: Event) {
         if let Some(events) = &mut self.events {
-            let time_ns = u64::try_from(self.now.as_nanos()).unwrap_or(u64::MAX);
-            events.publish(time_ns, event);
+            events.publish(self.now, event);
         }
     }
 }

@@ -2,17 +2,18 @@
 
 use std::time::Duration;
 
+use cam::AgeingTime;
 use etherparse::VlanId;
 use pnet_base::MacAddr;
 use stp::PortNumber;
 
 use super::lines::Line;
-use super::{Daemon, convert, line_of};
-use crate::config::{Config, PortConfig, StpConfig};
-use crate::control::{Error, ErrorCode, Flush, PortFacts, Target};
+use super::{Daemon, line_of};
+use crate::config::{Config, PortConfig, StaticMac, StpConfig};
+use crate::control::{Error, ErrorCode, PortFacts, Target};
 use crate::event::FlushReason;
 use crate::port::{Device, FRAME_LEN_MAX, PortError};
-use crate::switch::SwitchError;
+use crate::switch::{Switch, SwitchError};
 
 impl Daemon {
     /// Puts an opened line into the switch. It is closed again if that fails.
@@ -22,25 +23,19 @@ impl Daemon {
         port: &PortConfig,
         line: Line,
     ) -> Result<(), Error> {
-        let added = number_of(port.number).and_then(|number| {
-            let settings = convert::port(port, line.address);
-            self.switch
-                .add_port(now, number, settings, &mut self.outbox)
-                .map_err(|error| refused(&error))?;
-            Ok(number)
-        });
-        let number = match added {
-            Ok(number) => number,
-            Err(error) => {
-                line.close(&mut self.namespaces);
-                return Err(error);
-            }
-        };
+        let (number, settings) = (port.number, port.core(line.address));
+        let added = self
+            .switch
+            .add_port(now, number, settings, &mut self.outbox);
+        if let Err(error) = added {
+            line.close(&mut self.namespaces);
+            return Err(refused(&error));
+        }
         let watched = match &line.device {
             Some(device) => self.poller.add_port(number, device.descriptor()),
             None => Ok(()),
         };
-        let line = self.lines[usize::from(port.number)].insert(line);
+        let line = self.lines[usize::from(number.get())].insert(line);
         let state = line.look(&mut self.namespaces, &self.poller);
         self.set_link(now, number, state);
         watched.map_err(|error| {
@@ -59,11 +54,18 @@ impl Daemon {
         }
     }
 
-    fn known(&self, number: u16) -> Result<PortNumber, Error> {
-        let known = number_of(number)?;
-        match self.switch.port(known) {
-            Some(_) => Ok(known),
-            None => Err(refused(&SwitchError::NoPort(number))),
+    /// Pins an address in the core.
+    pub(super) fn pin(&mut self, now: Duration, entry: StaticMac) -> Result<(), Error> {
+        let (vlan, outbox) = (entry.vlan.id(), &mut self.outbox);
+        self.switch
+            .set_static(now, vlan, entry.mac, entry.port, outbox)
+            .map_err(|error| refused(&error))
+    }
+
+    fn known(&self, number: PortNumber) -> Result<PortNumber, Error> {
+        match self.switch.port(number) {
+            Some(_) => Ok(number),
+            None => Err(refused(&SwitchError::NoPort(number.get()))),
         }
     }
 }
@@ -73,9 +75,17 @@ impl Target for Daemon {
         &self.config
     }
 
-    fn port_facts(&self, number: u16) -> Option<PortFacts> {
-        let line = self.lines.get(usize::from(number))?.as_ref()?;
-        let port = self.switch.port(PortNumber::new(number)?)?;
+    fn switch(&self) -> &Switch {
+        &self.switch
+    }
+
+    fn started(&self) -> Duration {
+        self.started
+    }
+
+    fn port_facts(&self, number: PortNumber) -> Option<PortFacts> {
+        let line = self.lines.get(usize::from(number.get()))?.as_ref()?;
+        let port = self.switch.port(number)?;
         let mut io = match &line.device {
             Some(Device::Tap(tap)) => {
                 format!("tap, virtio-net header, offloads: {}", tap.offloads())
@@ -98,31 +108,24 @@ impl Target for Daemon {
     fn add_port(&mut self, now: Duration, port: PortConfig) -> Result<(), Error> {
         let line = Line::open(&port, &mut self.namespaces).map_err(|error| not_opened(&error))?;
         self.connect(now, &port, line)?;
-        let ports = &mut self.config.ports;
-        let at = ports.partition_point(|other| other.number < port.number);
-        ports.insert(at, port);
+        self.config.insert_port(port);
         Ok(())
     }
 
-    fn remove_port(&mut self, now: Duration, number: u16) -> Result<(), Error> {
+    fn remove_port(&mut self, now: Duration, number: PortNumber) -> Result<(), Error> {
         let known = self.known(number)?;
         self.disconnect(now, known);
-        self.config.ports.retain(|port| port.number != number);
+        self.config.remove_port(number);
         Ok(())
     }
 
     fn configure_port(&mut self, now: Duration, port: PortConfig) -> Result<(), Error> {
         let number = self.known(port.number)?;
         let Some(line) = line_of(&mut self.lines, number) else {
-            return Err(refused(&SwitchError::NoPort(port.number)));
+            return Err(refused(&SwitchError::NoPort(number.get())));
         };
         self.switch
-            .set_port(
-                now,
-                number,
-                convert::port(&port, line.address),
-                &mut self.outbox,
-            )
+            .set_port(now, number, port.core(line.address), &mut self.outbox)
             .map_err(|error| refused(&error))?;
         let entry = self
             .config
@@ -140,48 +143,34 @@ impl Target for Daemon {
 
     fn configure_stp(&mut self, now: Duration, stp: StpConfig) {
         let address = self.switch.bridge_config().address;
-        let bridge = convert::bridge(&stp, address);
+        let bridge = stp.bridge(address);
         self.switch.set_bridge(now, bridge, &mut self.outbox);
         self.switch
             .set_spanning_tree(now, stp.enabled, &mut self.outbox);
         self.config.stp = stp;
     }
 
-    fn configure_ageing(&mut self, now: Duration, ageing: Duration) {
-        self.switch.set_ageing(now, convert::ageing(ageing));
+    fn configure_ageing(&mut self, now: Duration, ageing: AgeingTime) {
+        self.switch.set_ageing(now, ageing);
         self.config.ageing = ageing;
     }
 
-    fn flush(&mut self, _now: Duration, flush: Flush) -> u64 {
-        let flush = cam::Flush {
-            port: flush.port.and_then(PortNumber::new),
-            vlan: flush.vlan,
-            address: flush.mac,
-        };
+    fn flush(&mut self, _now: Duration, flush: cam::Flush<PortNumber>) -> u64 {
         let reason = FlushReason::Management;
         self.switch.flush(flush, reason, &mut self.outbox) as u64
     }
 
-    fn insert_static(
-        &mut self,
-        now: Duration,
-        vlan: VlanId,
-        mac: MacAddr,
-        number: u16,
-    ) -> Result<(), Error> {
-        let number = self.known(number)?;
-        self.switch
-            .set_static(now, vlan, mac, number, &mut self.outbox)
-            .map_err(|error| refused(&error))
+    fn insert_static(&mut self, now: Duration, entry: StaticMac) -> Result<(), Error> {
+        self.pin(now, entry)?;
+        self.config.static_macs.push(entry);
+        Ok(())
     }
 
     fn remove_static(&mut self, now: Duration, vlan: VlanId, mac: MacAddr) -> bool {
+        let is_it = |entry: &StaticMac| (entry.vlan.id(), entry.mac) == (vlan, mac);
+        self.config.static_macs.retain(|entry| !is_it(entry));
         self.switch.remove_static(now, vlan, mac)
     }
-}
-
-fn number_of(number: u16) -> Result<PortNumber, Error> {
-    PortNumber::new(number).ok_or_else(|| refused(&SwitchError::NumberRange(number)))
 }
 
 fn refused(error: &SwitchError) -> Error {
