@@ -6,10 +6,10 @@ mod support;
 
 use stp::PortState;
 use support::stream::transfer;
-use support::switch::{Switch, config, port, vlan};
+use support::switch::{Switch, config, number, port, vlan};
 use support::wire::{Wire, frame, tagged};
 use support::{Namespace, eventually};
-use switchd::config::{PortKind, PortMode, VlanList};
+use switchd::config::{PortKind, PortMode, VlanSet};
 use switchd::control::Target;
 use switchd::counters::DropReason;
 
@@ -95,7 +95,7 @@ fn tcp_crosses_a_tagged_trunk_of_two_switches_with_offloads_on() {
         let mut config = config(&ports);
         config.ports[0].mode = PortMode::Access { vlan: vlan(10) };
         config.ports[1].mode = PortMode::Trunk {
-            allowed: VlanList::all(),
+            allowed: VlanSet::all(),
             native: vlan(1),
             native_tagged: false,
         };
@@ -112,7 +112,7 @@ fn tags_cross_packet_ports_although_the_kernel_strips_them() {
     let mut config = config(&[(PortKind::Packet, "w1"), (PortKind::Packet, "w2")]);
     for port in &mut config.ports {
         port.mode = PortMode::Trunk {
-            allowed: VlanList::all(),
+            allowed: VlanSet::all(),
             native: vlan(1),
             native_tagged: false,
         };
@@ -139,7 +139,7 @@ fn tags_are_put_in_and_taken_out_at_access_ports() {
     let mut config = config(&[(PortKind::Packet, "w1"), (PortKind::Packet, "w2")]);
     config.ports[0].mode = PortMode::Access { vlan: vlan(10) };
     config.ports[1].mode = PortMode::Trunk {
-        allowed: VlanList::all(),
+        allowed: VlanSet::all(),
         native: vlan(1),
         native_tagged: false,
     };
@@ -218,7 +218,7 @@ fn a_tap_deleted_with_its_namespace_is_a_link_down_and_no_busy_loop() {
     host.ip("link del eth0");
     eventually("deleted", || !switch.link(1));
     assert!(switch.link(2));
-    let facts = switch.ask(|daemon, _| daemon.port_facts(1).unwrap());
+    let facts = switch.ask(|daemon, _| daemon.port_facts(number(1)).unwrap());
     assert!(facts.io.contains("deleted"), "{}", facts.io);
 }
 
@@ -321,8 +321,8 @@ fn ports_come_and_go_while_traffic_flows() {
         assert!(here.has("p3"));
         transfer(&a, &b, 2, MIB);
         switch.ask(|daemon, now| {
-            daemon.remove_port(now, 2).unwrap();
-            daemon.remove_port(now, 3).unwrap();
+            daemon.remove_port(now, number(2)).unwrap();
+            daemon.remove_port(now, number(3)).unwrap();
         });
         assert!(!here.has("p3"));
     }

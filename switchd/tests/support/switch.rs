@@ -7,10 +7,9 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use stp::{PortNumber, PortState, TreeId};
-use switchd::config::{
-    Config, Cost, Frames, PortConfig, PortKind, PortMode, StpConfig, VlanNumber,
-};
+use etherparse::VlanId;
+use stp::{PortNumber, PortPriority, PortState, TreeId};
+use switchd::config::{Config, PortConfig, PortKind, PortMode, StpConfig};
 use switchd::control::{Command, Error, ErrorCode, Reply, Request, Responder};
 use switchd::counters::DropReason;
 use switchd::{Daemon, Inputs, StartError, Waker};
@@ -142,8 +141,8 @@ pub(crate) fn number(port: u16) -> PortNumber {
     PortNumber::new(port).unwrap()
 }
 
-pub(crate) fn vlan(vlan: u16) -> VlanNumber {
-    VlanNumber::new(vlan).unwrap()
+pub(crate) fn vlan(vlan: u16) -> VlanId {
+    VlanId::try_new(vlan).unwrap()
 }
 
 /// A switch without spanning tree, with ports 1, 2, … of these kinds and names.
@@ -154,31 +153,29 @@ pub(crate) fn config(ports: &[(PortKind, &str)]) -> Config {
         address: Some("02:00:00:00:00:01".parse().unwrap()),
         stp: StpConfig {
             enabled: false,
-            priority: 32_768,
-            hello: Duration::from_secs(1),
-            max_age: Duration::from_secs(6),
-            forward_delay: Duration::from_secs(4),
+            ..StpConfig::default()
         },
-        ageing: Duration::from_secs(300),
-        cam_capacity: 1024,
+        ageing: cam::AgeingTime::default(),
+        cam_capacity: cam::Capacity::new(1024).unwrap(),
         ports: (1..)
             .zip(ports)
             .map(|(number, &(kind, name))| port(number, kind, name))
             .collect(),
+        static_macs: Vec::new(),
     }
 }
 
 /// A port in VLAN 1.
-pub(crate) fn port(number: u16, kind: PortKind, name: &str) -> PortConfig {
+pub(crate) fn port(port: u16, kind: PortKind, name: &str) -> PortConfig {
     PortConfig {
-        number,
-        name: name.to_owned(),
+        number: number(port),
+        name: name.parse().unwrap(),
         kind,
         mac: None,
-        mode: PortMode::Access { vlan: vlan(1) },
-        frames: Frames::All,
-        cost: Cost::Auto,
-        priority: 128,
+        mode: PortMode::default(),
+        frames: None,
+        cost: None,
+        priority: PortPriority::default(),
         edge: false,
         down: false,
     }
