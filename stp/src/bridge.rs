@@ -199,7 +199,8 @@ impl Bridge {
     }
 
     /// The first timer due: when to send [`Event::Timeout`], at the latest. Exact: unless a call comes before, something
-    /// happens then and nothing earlier. `None` while no timer runs. Costs nothing; changes with every other call.
+    /// happens then and nothing earlier. It may be now or past after a call that shortened a time; after a timeout it
+    /// is later than now. `None` while no timer runs. Costs nothing; changes with every other call.
     #[must_use]
     pub const fn deadline(&self) -> Option<Duration> {
         self.deadline

@@ -1,4 +1,4 @@
-//! BPDUs in Ethernet frames: 802.3 length, LLC with the spanning tree's service access point (802.1D-1998 7.12.3).
+//! BPDUs in Ethernet frames: 802.3 length, LLC with the spanning tree's service access point.
 
 use core::ops::Deref;
 
@@ -6,7 +6,7 @@ use pnet_base::MacAddr;
 
 use crate::bpdu::{BPDU_LENGTH_MAX, Bpdu, DecodeError};
 
-/// The bridge group address, 01-80-C2-00-00-00 (802.1D-1998 Table 7-9): where BPDUs go.
+/// The bridge group address, 01-80-C2-00-00-00: where BPDUs go.
 pub const BRIDGE_GROUP_ADDRESS: MacAddr = MacAddr(0x01, 0x80, 0xc2, 0x00, 0x00, 0x00);
 
 /// Destination and source service access point 0x42, unnumbered information.
