@@ -495,12 +495,12 @@ fn pages_are_installed_within_bounds_only() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(40))]
 
     #[test]
     fn a_stream_is_byte_exact_whenever_it_moves(
         moments in proptest::collection::vec((0u64..40_000, 0u64..30_000), 1..4),
-        rate in prop_oneof![Just(0u64), Just(2_000_000)],
+        rate in prop_oneof![Just(20_000_000u64), Just(2_000_000)],
         upload in 0u64..20_000,
     ) {
         let mut world = World::new(MachineConfig { stream_rate: rate, ..config() });
@@ -512,7 +512,8 @@ proptest! {
             world.migrate(Duration::from_micros(pause));
         }
         let before = world.received();
-        world.run_for(Duration::from_secs(5));
+        // Longer than a retransmission timeout, which is at least a second.
+        world.run_for(Duration::from_millis(2500));
         prop_assert!(world.received() > before, "the session lives");
         let status = world.machine().status();
         prop_assert_eq!((status.received, status.mismatched), (world.uploaded, 0));

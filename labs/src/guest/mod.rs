@@ -37,6 +37,7 @@ mod frame;
 mod machine;
 pub mod memory;
 mod service;
+pub mod shell;
 mod stack;
 pub mod stream;
 mod thaw;

@@ -1,0 +1,76 @@
+//! The lab's client: a plain Linux process that uses the virtual machine as users do, over the
+//! kernel's own TCP and ICMP, and keeps the stopwatch.
+//!
+//! `labs probe` connects to the guest's stream, checks every record, sends an echo request every
+//! 10 ms, and writes one JSON line per line it reads on standard input: a [`Report`] of the time
+//! since the line before. It ends with its standard input.
+
+mod check;
+mod ping;
+mod probe;
+mod silence;
+
+use core::time::Duration;
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddrV4;
+
+pub use check::StreamCheck;
+pub use probe::run;
+pub use silence::{Gap, Silence};
+
+/// Flags of `labs probe`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ProbeArgs {
+    /// The guest's stream service
+    #[arg(value_name = "ADDRESS:PORT")]
+    pub server: SocketAddrV4,
+    /// Milliseconds between two echo requests
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    pub interval_ms: u64,
+    /// Give up connecting after this many milliseconds
+    #[arg(long, default_value_t = 10_000)]
+    pub connect_ms: u64,
+}
+
+/// What a client saw in a span of time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// The stream.
+    pub tcp: TcpReport,
+    /// The echo requests.
+    pub ping: PingReport,
+}
+
+/// What a client saw of the stream.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TcpReport {
+    /// The session stands and has delivered within the last second.
+    pub alive: bool,
+    /// Octets received in the span.
+    pub bytes: u64,
+    /// Octets of records that never came, since the beginning.
+    pub bytes_lost: u64,
+    /// Octets of records that came twice, since the beginning.
+    pub bytes_duplicated: u64,
+    /// Octets that were no record, since the beginning.
+    pub bytes_damaged: u64,
+    /// Longest time between two deliveries in the span.
+    pub stall: Gap,
+}
+
+/// What a client saw of its echo requests.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PingReport {
+    /// Requests sent in the span.
+    pub sent: u64,
+    /// Replies received in the span.
+    pub answered: u64,
+    /// Longest time between two replies in the span.
+    pub silence: Gap,
+}
+
+impl ProbeArgs {
+    fn interval(&self) -> Duration {
+        Duration::from_millis(self.interval_ms)
+    }
+}
