@@ -82,10 +82,7 @@ impl Move {
         }
         self.source.expire(self.now);
         self.happenings.extend(self.source.take_happenings());
-        matches!(
-            self.source.outcome(),
-            Outcome::Copying | Outcome::Stopped
-        )
+        matches!(self.source.outcome(), Outcome::Copying | Outcome::Stopped)
     }
 
     fn run(&mut self) {
@@ -113,7 +110,15 @@ fn memory_arrives_equal_in_few_rounds_and_the_pause_fits_the_target() {
         let found = moving.happenings.iter().find(|h| wanted(&h.1));
         found.expect("it happened").0
     };
-    let stop = at(|h| matches!(h, Happening::Stop { converged: true, .. }));
+    let stop = at(|h| {
+        matches!(
+            h,
+            Happening::Stop {
+                converged: true,
+                ..
+            }
+        )
+    });
     let resumed = at(|h| matches!(h, Happening::Resumed { .. }));
     assert!(resumed - stop < 10 * MS, "{:?}", resumed - stop);
 }
@@ -130,7 +135,13 @@ fn a_load_faster_than_the_link_stops_after_the_last_round() {
     assert_eq!(moving.source.outcome(), Outcome::Moved);
     assert_eq!(moving.rounds(), 4);
     let unconverged = |h: &(Duration, Happening)| {
-        matches!(h.1, Happening::Stop { converged: false, .. })
+        matches!(
+            h.1,
+            Happening::Stop {
+                converged: false,
+                ..
+            }
+        )
     };
     assert!(moving.happenings.iter().any(unconverged));
     let arrived = moving.arrived.expect("it arrived");
@@ -207,13 +218,17 @@ fn a_target_does_not_build_a_machine_on_other_memory() {
     let hello = Message::Hello { pages: PAGES };
     assert!(target.handle(MS, &hello, &mut out).is_ok());
     let (machine, forth) = (&mut moving.machine, &mut moving.forth);
-    moving.source.handle(moving.now, &Message::Accept, machine, forth);
+    moving
+        .source
+        .handle(moving.now, &Message::Accept, machine, forth);
     let checkpoint = serde_json::to_vec(&moving.machine.freeze()).expect("plain data");
     let state = Message::State {
         digest: moving.machine.memory().digest(),
         checkpoint: &checkpoint,
     };
-    let error = target.handle(MS, &state, &mut out).expect_err("no pages came");
+    let error = target
+        .handle(MS, &state, &mut out)
+        .expect_err("no pages came");
     assert!(error.to_string().contains("digest"), "{error}");
     decoder.feed(&out);
     while let Some(message) = decoder.message().expect("good bytes") {
@@ -232,7 +247,11 @@ fn in_doubt_the_announcement_decides() {
         moving.source.lost(moving.now, "cut");
         assert_eq!(moving.source.outcome(), Outcome::Doubt);
         moving.source.settle(moving.now, heard);
-        let expected = if heard { Outcome::Moved } else { Outcome::Failed };
+        let expected = if heard {
+            Outcome::Moved
+        } else {
+            Outcome::Failed
+        };
         assert_eq!(moving.source.outcome(), expected);
     }
 }
