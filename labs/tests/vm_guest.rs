@@ -153,7 +153,8 @@ impl World {
         let output = machine.poll(self.now, frame);
         self.wake = output.deadline;
         assert!(self.wake.is_none_or(|at| at >= self.now));
-        for frame in output.frames.to_vec() {
+        let frames = output.frames.iter().cloned();
+        for frame in frames.collect::<Vec<_>>() {
             self.sent.push((self.now, frame.clone()));
             self.post(To::Client, frame);
         }
