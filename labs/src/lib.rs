@@ -1,7 +1,13 @@
 //! Labs: topology files and the worlds that run them.
 
+pub mod cli;
 pub mod client;
+pub mod command;
 pub mod guest;
+pub mod hub;
+pub mod lab;
 pub mod migrate;
 pub mod netns;
+pub mod run;
+pub mod scenarios;
 pub mod topology;

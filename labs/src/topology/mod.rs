@@ -58,6 +58,8 @@ pub struct Topology {
     pub steps: Vec<Step>,
     /// The file's name as given, for messages about steps.
     pub file: String,
+    /// The file's text, as read.
+    pub source: String,
 }
 
 /// Longest lab name, in octets: leaves room for a node's name in a namespace's or socket's name.
@@ -254,6 +256,16 @@ impl Topology {
         Ok(Self::parse(&file, &text)?)
     }
 
+    /// Calls the lab `name` instead of what its file says.
+    ///
+    /// # Errors
+    /// When `name` is no lab name: what one is.
+    pub fn rename(&mut self, name: &str) -> Result<(), String> {
+        let legal = nodes::name(Position::default(), name, "lab", LAB_NAME_MAX);
+        self.name = legal.map_err(|fault| fault.message)?;
+        Ok(())
+    }
+
     fn read(file: &str, text: &str) -> Result<Self, error::Fault> {
         let root = yaml::parse(text)?;
         let fields = fields::Fields::new(&root, "the lab", &["name", "topology", "steps"])?;
@@ -264,6 +276,7 @@ impl Topology {
             links: Vec::new(),
             steps: Vec::new(),
             file: file.to_owned(),
+            source: text.to_owned(),
         };
         let body = fields.need("topology")?;
         let body = fields::Fields::new(body, "topology", &["defaults", "kinds", "nodes", "links"])?;

@@ -1,0 +1,105 @@
+//! The command line of `labs`.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+/// Labs of switches, hosts and virtual machines on one Linux machine.
+///
+/// A lab is a YAML file in containerlab's words: nodes of kind switch, host and vm, links between their ports, and steps.
+/// Every switch is its own `switchd` process in its own network namespace.
+///
+/// The quickest way in: `labs run triangle` brings a lab up, does what its file says, prints what it saw, and takes it
+/// down again.
+#[derive(Debug, Parser)]
+#[command(name = "labs", version, arg_required_else_help = true)]
+pub struct Cli {
+    /// Where control sockets and the state of labs are kept.
+    #[arg(long, global = true, value_name = "DIR", env = switchd::control::RUN_DIR_VARIABLE)]
+    pub run_dir: Option<PathBuf>,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Bring a lab up and leave it up.
+    ///
+    /// Then `labs status`, `labs exec h1 …`, `ip netns exec algo-LAB-h1 …` and `switchctl LAB-sw1 show spanning-tree` work on it.
+    Up {
+        /// A lab file, or the name of a built-in lab.
+        lab: String,
+        /// Call it this instead of the name in the file.
+        #[arg(long, value_name = "NAME")]
+        name: Option<String>,
+        /// Do not tell of the progress.
+        #[arg(long, short)]
+        quiet: bool,
+    },
+    /// Take a lab down, or clear what is left of one that died: nothing of it remains.
+    Down {
+        /// The lab; may be left out when there is only one.
+        name: Option<String>,
+        /// All labs.
+        #[arg(long, conflicts_with = "name")]
+        all: bool,
+    },
+    /// Labs that are up, or that have left something.
+    List {
+        /// Built-in labs instead, and what each shows.
+        #[arg(long)]
+        scenarios: bool,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// The switches of a lab, the roles and states of their ports, and a drawing.
+    Status {
+        /// The lab; may be left out when there is only one.
+        name: Option<String>,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Run a command inside a node: `labs exec h1 ip addr`, or `labs exec ring/h1 ip addr` when several labs are up.
+    Exec {
+        /// The node, or LAB/NODE.
+        node: String,
+        /// The command and its arguments.
+        #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+        command: Vec<String>,
+    },
+    /// Bring a lab up, do its steps, take it down. Exit code 0 only if every check held.
+    Run {
+        /// A lab file, or the name of a built-in lab.
+        lab: String,
+        /// Call it this instead of the name in the file.
+        #[arg(long, value_name = "NAME")]
+        name: Option<String>,
+        /// The outcome as one JSON object on standard output; the story goes to standard error.
+        #[arg(long)]
+        json: bool,
+        /// Leave the lab up afterwards.
+        #[arg(long)]
+        keep: bool,
+    },
+    /// Print a built-in lab's file, to start one's own from.
+    Show {
+        /// The lab.
+        lab: String,
+    },
+    /// Print shell completions.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// The wire of a shared segment: makes taps and copies frames between them.
+    #[command(hide = true)]
+    Hub {
+        /// How many ends it has.
+        #[arg(value_parser = clap::value_parser!(u16).range(2..=64))]
+        ends: u16,
+    },
+}

@@ -1,0 +1,90 @@
+//! A switch's configuration file, out of the lab file.
+
+use pnet_base::MacAddr;
+use serde::Serialize;
+use switchd::config::{PortKind, PortSettings, StpSettings};
+
+use super::build::Site;
+use super::{LabError, switch_name};
+use crate::topology::{NodeKind, Topology, Wire};
+
+#[derive(Serialize)]
+struct ConfigFile<'a> {
+    switch: SwitchTable<'a>,
+    stp: &'a StpSettings,
+    cam: CamTable,
+    port: Vec<PortTable<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct SwitchTable<'a> {
+    name: String,
+    run_dir: &'a std::path::Path,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<MacAddr>,
+}
+
+#[derive(Serialize)]
+struct CamTable {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ageing: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    capacity: Option<u32>,
+}
+
+#[derive(Serialize)]
+struct PortTable<'a> {
+    name: &'a str,
+    kind: PortKind,
+    #[serde(flatten)]
+    settings: &'a PortSettings,
+}
+
+/// The configuration of the switch `name`.
+pub(super) fn toml(site: &Site<'_>, name: &str) -> Result<String, LabError> {
+    let Some(switch) = site.topology.switch(name) else {
+        return Err(LabError::Other(format!("{name} is no switch")));
+    };
+    let port = switch.ports.iter().map(|port| PortTable {
+        name: &port.name,
+        kind: kind(site.topology, &port.wire),
+        settings: &port.settings,
+    });
+    let file = ConfigFile {
+        switch: SwitchTable {
+            name: switch_name(&site.topology.name, name),
+            run_dir: site.run_dir,
+            address: switch.address,
+        },
+        stp: &switch.stp,
+        cam: CamTable {
+            ageing: switch.ageing,
+            capacity: switch.cam_capacity,
+        },
+        port: port.collect(),
+    };
+    toml::to_string(&file).map_err(|error| LabError::Other(format!("{name}: {error}")))
+}
+
+/// Towards another switch and on a shared segment the interface is there before the switch; towards a host or
+/// a VM the switch makes a tap.
+fn kind(topology: &Topology, wire: &Wire) -> PortKind {
+    match wire {
+        Wire::Vm(_) => PortKind::Tap,
+        Wire::Link(link) => {
+            let ends = &topology.links[*link].endpoints;
+            let is_host = |node| {
+                topology
+                    .node(node)
+                    .is_some_and(|node| matches!(node.kind, NodeKind::Host(_)))
+            };
+            let to_host = ends.len() == 2 && ends.iter().any(|end| is_host(&end.node));
+            if to_host {
+                PortKind::Tap
+            } else {
+                PortKind::Packet
+            }
+        }
+    }
+}

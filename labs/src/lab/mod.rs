@@ -1,0 +1,178 @@
+//! Labs on real namespaces: making, finding, asking and clearing them.
+//!
+//! Every node has a namespace `algo-LAB-NODE`; every switch is a `switchd` process in its own, called `LAB-NODE` on
+//! its control socket. A link between switches is a veth pair of packet ports; a link from a switch to a host is a tap
+//! port whose kernel end is moved into the host's namespace; a segment of more than two ends is a hidden `labs hub`
+//! with a tap per end. See [`state`] for how a lab is found again after any kind of death.
+
+mod build;
+mod clear;
+mod config;
+pub mod draw;
+mod error;
+mod ping;
+mod privilege;
+mod process;
+mod state;
+mod steps;
+mod tree;
+mod wiring;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+
+use switchd::control::Client;
+
+use crate::netns::Namespace;
+use crate::topology::{NodeKind, Topology};
+
+pub use build::{Options, up};
+pub use clear::down;
+pub use error::LabError;
+pub use ping::ping;
+pub use privilege::{PrivilegeError, check as check_privilege};
+pub use process::Identity;
+pub use state::Condition;
+pub use steps::{Outcome, run_step};
+pub use tree::{PortView, SwitchView, View};
+
+use state::{Journal, Record};
+
+/// A lab that is up.
+#[derive(Debug)]
+pub struct Lab {
+    /// What it was made from; its name is the lab's name in force.
+    pub topology: Topology,
+    run_dir: PathBuf,
+}
+
+impl Lab {
+    /// Opens the lab `name` of `run_dir`, up or broken.
+    ///
+    /// # Errors
+    /// When there is none of that name.
+    pub fn open(run_dir: &Path, name: &str) -> Result<Self, LabError> {
+        let path = state::lab_dir(run_dir, name).join("lab.yml");
+        let text = fs::read_to_string(&path).map_err(|_| LabError::not_up(run_dir, name))?;
+        let mut topology = Topology::parse(&path.display().to_string(), &text)?;
+        name.clone_into(&mut topology.name);
+        Ok(Self {
+            topology,
+            run_dir: run_dir.to_owned(),
+        })
+    }
+
+    /// The lab's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.topology.name
+    }
+
+    /// Where the switches' control sockets are.
+    #[must_use]
+    pub fn run_dir(&self) -> &Path {
+        &self.run_dir
+    }
+
+    /// The lab's own directory: file, journal, configurations, logs.
+    #[must_use]
+    pub fn dir(&self) -> PathBuf {
+        state::lab_dir(&self.run_dir, self.name())
+    }
+
+    /// The namespace of a switch or host. A VM runs in that of its host.
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub fn namespace(&self, node: &str) -> Result<Namespace, LabError> {
+        Ok(Namespace::open(&namespace_name(self.name(), node))?)
+    }
+
+    /// A connection to the control socket of a switch.
+    ///
+    /// # Errors
+    /// When the switch does not answer.
+    pub fn client(&self, switch: &str) -> Result<Client, LabError> {
+        let client = Client::connect_named(&self.run_dir, &switch_name(self.name(), switch));
+        client.map_err(|error| LabError::switch(switch, error))
+    }
+
+    /// Starts `command` in the namespace of `node` and writes it down as its `role`, so that clearing the lab ends it.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn spawn(&self, node: &str, role: &str, command: &mut Command) -> Result<Child, LabError> {
+        build::spawn(&self.journal(), &self.namespace(node)?, node, role, command)
+    }
+
+    /// How it stands.
+    #[must_use]
+    pub fn condition(&self) -> Condition {
+        state::condition(&self.journal().read())
+    }
+
+    /// Its processes: node, role, identity; in the order they were started.
+    #[must_use]
+    pub fn processes(&self) -> Vec<(String, String, Identity)> {
+        let process = |record| match record {
+            Record::Process {
+                node,
+                role,
+                identity,
+            } => Some((node, role, identity)),
+            Record::Owner { .. }
+            | Record::Namespace { .. }
+            | Record::Socket { .. }
+            | Record::Up => None,
+        };
+        self.journal()
+            .read()
+            .into_iter()
+            .filter_map(process)
+            .collect()
+    }
+
+    /// The namespace a command for `node` belongs in: its own, or that of the host of a VM.
+    ///
+    /// # Errors
+    /// When there is no such node.
+    pub fn node_namespace(&self, node: &str) -> Result<Namespace, LabError> {
+        let found = self
+            .topology
+            .node(node)
+            .ok_or_else(|| LabError::unknown_node(self, node))?;
+        match &found.kind {
+            NodeKind::Switch(_) | NodeKind::Host(_) => self.namespace(node),
+            NodeKind::Vm(vm) => self.namespace(&vm.host),
+        }
+    }
+
+    fn journal(&self) -> Journal {
+        Journal::of(&self.run_dir, self.name())
+    }
+}
+
+/// All labs of a run directory, whatever their condition, by name.
+#[must_use]
+pub fn names(run_dir: &Path) -> Vec<String> {
+    state::names(run_dir)
+}
+
+/// How the lab `name` stands.
+#[must_use]
+pub fn condition(run_dir: &Path, name: &str) -> Condition {
+    state::condition(&Journal::of(run_dir, name).read())
+}
+
+/// The name of a node's namespace.
+#[must_use]
+pub fn namespace_name(lab: &str, node: &str) -> String {
+    format!("algo-{lab}-{node}")
+}
+
+/// The name of a switch's control socket, as `switchctl` takes it.
+#[must_use]
+pub fn switch_name(lab: &str, switch: &str) -> String {
+    format!("{lab}-{switch}")
+}

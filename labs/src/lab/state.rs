@@ -1,0 +1,266 @@
+//! What a lab has made, written down before it is made, so that whoever comes next can clear it.
+//!
+//! A lab's directory is `RUN/labs/NAME/`: its file (`lab.yml`), the journal, and per switch the configuration and the
+//! log. Everything else a lab makes is a namespace, something inside a namespace that goes with it, or a process. The
+//! journal is a file of one JSON object a line, appended to and never rewritten: a runner that dies at any point
+//! leaves all it had begun.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::{Flock, FlockArg};
+use serde::{Deserialize, Serialize};
+
+use super::LabError;
+use super::process::Identity;
+
+/// One line of the journal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "made")]
+pub(super) enum Record {
+    /// The lab belongs to a runner and is not to outlive it.
+    Owner {
+        /// The runner.
+        owner: Identity,
+    },
+    /// A namespace, about to be made.
+    Namespace {
+        /// Its name.
+        name: String,
+    },
+    /// A control socket, about to be made.
+    Socket {
+        /// Its path.
+        path: PathBuf,
+    },
+    /// A process that was started; one that was started but not yet written down is found by its namespace.
+    Process {
+        /// The node it belongs to.
+        node: String,
+        /// What it does for the node: `switchd`, `hub`, …
+        role: String,
+        /// Who it is.
+        #[serde(flatten)]
+        identity: Identity,
+    },
+    /// The lab is complete.
+    Up,
+}
+
+/// The directory of all labs.
+pub(super) fn labs_dir(run_dir: &Path) -> PathBuf {
+    run_dir.join("labs")
+}
+
+/// A lab's directory.
+pub(super) fn lab_dir(run_dir: &Path, name: &str) -> PathBuf {
+    labs_dir(run_dir).join(name)
+}
+
+/// The right to make or clear a lab: held by one process at a time.
+#[derive(Debug)]
+pub(super) struct Lock {
+    path: PathBuf,
+    file: Flock<File>,
+}
+
+impl Lock {
+    /// Takes the lock of the lab `name`.
+    pub(super) fn take(run_dir: &Path, name: &str) -> Result<Self, LabError> {
+        let dir = labs_dir(run_dir);
+        let failed = |source| LabError::io(format!("lock the lab {name}"), source);
+        make_dir(run_dir)
+            .and_then(|()| make_dir(&dir))
+            .map_err(failed)?;
+        let path = dir.join(format!("{name}.lock"));
+        loop {
+            let opened = OpenOptions::new()
+                .create(true)
+                .truncate(false)
+                .write(true)
+                .open(&path);
+            let file = match opened {
+                // The last lab went, and its directory with it, between the two steps.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    make_dir(run_dir)
+                        .and_then(|()| make_dir(&dir))
+                        .map_err(failed)?;
+                    continue;
+                }
+                opened => opened.map_err(failed)?,
+            };
+            let file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+                Ok(file) => file,
+                Err((_, nix::Error::EWOULDBLOCK)) => {
+                    return Err(LabError::Busy {
+                        name: name.to_owned(),
+                    });
+                }
+                Err((_, errno)) => return Err(failed(errno.into())),
+            };
+            // The one who held it before may have removed the file: then this lock locks nothing.
+            let ours = file.metadata().map_err(failed)?.ino();
+            if fs::metadata(&path).is_ok_and(|there| there.ino() == ours) {
+                return Ok(Self { path, file });
+            }
+        }
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+        let _ = self.file.metadata();
+        // Directories go when they are empty; that another lab is in them is the usual reason why not.
+        if let Some(labs) = self.path.parent() {
+            let _ = fs::remove_dir(labs);
+            let _ = labs.parent().map(fs::remove_dir);
+        }
+    }
+}
+
+/// The journal of a lab.
+#[derive(Debug)]
+pub(super) struct Journal {
+    path: PathBuf,
+}
+
+impl Journal {
+    pub(super) fn of(run_dir: &Path, name: &str) -> Self {
+        Self {
+            path: lab_dir(run_dir, name).join("journal"),
+        }
+    }
+
+    /// Appends a line; one write, so that concurrent lines stay whole.
+    pub(super) fn write(&self, record: &Record) -> Result<(), LabError> {
+        let write = || {
+            let mut line = serde_json::to_vec(record)?;
+            line.push(b'\n');
+            let mut file = OpenOptions::new()
+                .create(true)
+                .append(true)
+                .open(&self.path)?;
+            file.write_all(&line)
+        };
+        write().map_err(|source| LabError::io(format!("write {}", self.path.display()), source))
+    }
+
+    /// All whole lines; what a dying writer left half is not one.
+    pub(super) fn read(&self) -> Vec<Record> {
+        let Ok(file) = File::open(&self.path) else {
+            return Vec::new();
+        };
+        let lines = BufReader::new(file).lines().map_while(Result::ok);
+        lines
+            .filter_map(|line| serde_json::from_str(&line).ok())
+            .collect()
+    }
+}
+
+/// How a lab stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Condition {
+    /// Complete, every process alive.
+    Up,
+    /// Being made or cleared by another process right now, or left half made by one that died.
+    Partial,
+    /// Complete once, but the runner or some daemon has died.
+    Broken,
+}
+
+pub(super) fn condition(records: &[Record]) -> Condition {
+    let mut complete = false;
+    let mut alive = true;
+    for record in records {
+        match record {
+            Record::Owner { owner } => alive &= owner.is_alive(),
+            Record::Process { identity, .. } => alive &= identity.is_alive(),
+            Record::Up => complete = true,
+            Record::Namespace { .. } | Record::Socket { .. } => {}
+        }
+    }
+    match (complete, alive) {
+        (false, _) => Condition::Partial,
+        (true, true) => Condition::Up,
+        (true, false) => Condition::Broken,
+    }
+}
+
+/// The names of all labs that have left something in the run directory, sorted.
+pub(super) fn names(run_dir: &Path) -> Vec<String> {
+    let entries = fs::read_dir(labs_dir(run_dir))
+        .into_iter()
+        .flatten()
+        .flatten();
+    let dirs = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    let mut names: Vec<String> = dirs
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect();
+    names.sort_unstable();
+    names
+}
+
+pub(super) fn make_dir(path: &Path) -> io::Result<()> {
+    match DirBuilder::new().mode(0o700).recursive(true).create(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        done => done,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_process_at_a_time_and_no_file_left() {
+        let dir = tempfile::tempdir().unwrap();
+        let run_dir = dir.path().join("run");
+        let lock = Lock::take(&run_dir, "x").unwrap();
+        let second = Lock::take(&run_dir, "x").unwrap_err();
+        assert!(matches!(second, LabError::Busy { name } if name == "x"));
+        let other = Lock::take(&run_dir, "y").unwrap();
+        drop(lock);
+        drop(Lock::take(&run_dir, "x").unwrap());
+        drop(other);
+        assert!(!run_dir.exists());
+    }
+
+    #[test]
+    fn a_journal_with_a_torn_last_line_reads_up_to_it() {
+        let dir = tempfile::tempdir().unwrap();
+        make_dir(&lab_dir(dir.path(), "x")).unwrap();
+        let journal = Journal::of(dir.path(), "x");
+        let process = Record::Process {
+            node: "sw1".to_owned(),
+            role: "switchd".to_owned(),
+            identity: Identity::own(),
+        };
+        for record in [
+            Record::Namespace {
+                name: "n".to_owned(),
+            },
+            process,
+            Record::Up,
+        ] {
+            journal.write(&record).unwrap();
+        }
+        assert_eq!(condition(&journal.read()), Condition::Up);
+        let dead = Record::Owner {
+            owner: Identity {
+                pid: 1,
+                start: u64::MAX,
+            },
+        };
+        journal.write(&dead).unwrap();
+        assert_eq!(condition(&journal.read()), Condition::Broken);
+        let text = fs::read(&journal.path).unwrap();
+        fs::write(&journal.path, &text[..text.len() - 10]).unwrap();
+        assert_eq!(journal.read().len(), 3);
+        let cut = text.iter().position(|&octet| octet == b'\n').unwrap();
+        fs::write(&journal.path, &text[..=cut]).unwrap();
+        assert_eq!(condition(&journal.read()), Condition::Partial);
+    }
+}

@@ -1,0 +1,130 @@
+//! `labs run`: up, steps, down, and what came of it.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use crate::command::{CommandError, print};
+use crate::lab::{self, Lab, LabError, Options, Outcome, View, draw, run_step};
+use crate::topology::{Step, StepKind, Topology};
+
+/// A lab that goes down when this goes, unless it is to be kept.
+struct Running {
+    lab: Lab,
+    keep: bool,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if self.keep {
+            return;
+        }
+        if let Err(error) = lab::down(self.lab.run_dir(), self.lab.name()) {
+            eprintln!("{error}");
+        }
+    }
+}
+
+/// Brings `topology` up, does its steps and takes it down. The first step that fails is the last.
+///
+/// # Errors
+/// When the lab cannot be brought up or a step cannot be done at all. A check that does not hold is an exit code.
+pub fn run(
+    run_dir: &Path,
+    topology: Topology,
+    json: bool,
+    keep: bool,
+) -> Result<ExitCode, CommandError> {
+    lab::check_privilege().map_err(LabError::from)?;
+    let start = Instant::now();
+    let say = |text: &str| {
+        let line = format!("[{:7.3}] {text}\n", start.elapsed().as_secs_f64());
+        if json {
+            eprint!("{line}");
+            Ok(())
+        } else {
+            print(&line)
+        }
+    };
+    let progress = |text: &str| eprintln!("[{:7.3}] {text}", start.elapsed().as_secs_f64());
+    let options = Options {
+        run_dir,
+        owned: !keep,
+        progress: &progress,
+    };
+    let running = Running {
+        lab: lab::up(topology, &options)?,
+        keep,
+    };
+    let lab = &running.lab;
+    let mut results = Vec::new();
+    let mut ok = true;
+    for step in &lab.topology.steps {
+        let outcome = run_step(lab, &step.kind, &mut no_vm)?;
+        let word = match (&step.kind, outcome.ok) {
+            (StepKind::Check(_), true) => "PASS ",
+            (_, true) => "",
+            (_, false) => "FAIL ",
+        };
+        let place = if outcome.ok {
+            String::new()
+        } else {
+            format!(" ({}:{})", lab.topology.file, step.at)
+        };
+        say(&format!("{word}{}{place}", outcome.text))?;
+        ok &= outcome.ok;
+        results.push(result(step, &outcome, start));
+        if !outcome.ok {
+            break;
+        }
+    }
+    let view = View::of(lab)?;
+    if json {
+        print(&format!("{}\n", report(lab, &view, &results, ok)))?;
+    } else {
+        print(&format!("\n{}\n", draw::draw(&lab.topology, &view)))?;
+        say(if ok { "ok" } else { "failed" })?;
+    }
+    Ok(if ok {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn no_vm(vm: &str, to: &str) -> Result<Outcome, LabError> {
+    Err(LabError::Other(format!(
+        "{vm} is not running, so it cannot move to {to}"
+    )))
+}
+
+fn result(step: &Step, outcome: &Outcome, start: Instant) -> Value {
+    let kind = match &step.kind {
+        StepKind::Wait(_) | StepKind::WaitConverged(_) => "wait",
+        StepKind::Link { .. } => "link",
+        StepKind::Set(_) => "set",
+        StepKind::Migrate { .. } => "migrate",
+        StepKind::Check(_) => "check",
+    };
+    json!({
+        "step": kind,
+        "line": step.at.line,
+        "ok": outcome.ok,
+        "text": outcome.text,
+        "at_ms": u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX),
+    })
+}
+
+fn report(lab: &Lab, view: &View, results: &[Value], ok: bool) -> Value {
+    let blocked: Vec<String> = view.blocked().iter().map(ToString::to_string).collect();
+    json!({
+        "lab": lab.name(),
+        "backend": "netns",
+        "switches": view.switches.len(),
+        "stp": {"blocked": blocked},
+        "steps": results,
+        "ok": ok,
+    })
+}
