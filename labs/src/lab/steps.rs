@@ -219,10 +219,7 @@ fn look_cam(
             "{switch}: an answer to another question"
         )));
     };
-    let ports: Vec<&str> = entries
-        .iter()
-        .map(|entry| entry.port.as_deref().unwrap_or("itself"))
-        .collect();
+    let ports: Vec<&str> = entries.iter().map(|entry| entry.port.as_str()).collect();
     let ok = match at {
         Some(port) => !ports.is_empty() && ports.iter().all(|&seen| seen == port),
         None => ports.is_empty(),
