@@ -6,7 +6,7 @@ use core::time::Duration;
 use crate::bpdu::Bpdu;
 use crate::classic::{Context, Tree};
 use crate::config::{BridgeConfig, PortConfig};
-use crate::cost::PathCost;
+use crate::cost::{CostMethod, PathCost};
 use crate::event::{Action, Event};
 use crate::id::{BridgeId, PortId, PortNumber, TreeId};
 use crate::status::{PortStatus, TreeStatus};
@@ -41,13 +41,14 @@ struct Port {
     config: PortConfig,
     enabled: bool,
     link: Option<Link>,
+    /// What the last link costs; until there was one, what 10 Mb/s costs.
+    link_cost: PathCost,
     /// Since it last came up. An edge port that heard one is none any more.
     bpdu_heard: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Link {
-    cost: PathCost,
     point_to_point: bool,
 }
 
@@ -64,13 +65,9 @@ impl Port {
         PortId::new(self.config.priority, self.number)
     }
 
-    /// The cost in force; before a link has been seen, that of 10 Mb/s.
+    /// The cost in force.
     fn path_cost(&self) -> PathCost {
-        let by_link = self.link.map(|link| link.cost);
-        self.config
-            .path_cost
-            .or(by_link)
-            .unwrap_or_else(|| PathCost::for_speed(0, crate::CostMethod::Short))
+        self.config.path_cost.unwrap_or(self.link_cost)
     }
 }
 
@@ -100,6 +97,7 @@ impl Bridge {
             config,
             enabled: true,
             link: None,
+            link_cost: PathCost::for_speed(0, CostMethod::Short),
             bpdu_heard: false,
         };
         self.ports.insert(index, added);
@@ -176,11 +174,10 @@ impl Bridge {
                 point_to_point,
             } => {
                 if let Ok(index) = self.find(port) {
-                    let link = Link {
-                        cost,
-                        point_to_point,
-                    };
-                    self.change(index, |port| port.link = Some(link));
+                    self.change(index, |port| {
+                        port.link = Some(Link { point_to_point });
+                        port.link_cost = cost;
+                    });
                 }
             }
             Event::LinkDown { port } => {

@@ -63,7 +63,7 @@
 //! | 8.6.8 | any port that is not designated may become the root port | not one where this bridge itself is designated | a backup port would make the bridge follow its own old word (802.1D-2004 17.21.25) |
 //! | 8.6.8 | costs are added | a sum beyond 32 bits is no way to the root | a hostile BPDU must not break the selection |
 //! | 8.6.1 | a BPDU too old to send stays pending | it is forgotten | the next information brings the next |
-//! | 8.7.1 | all superseding information is taken | not what this port sent, nor what this bridge said under another priority | 802.1D-2004 9.3.4; no self-made root |
+//! | 8.7.1 | all superseding information is taken | not what this port sent, nor, for a second, what this bridge said before its identifier was changed | 802.1D-2004 9.3.4; no self-made root |
 //! | 8.7.5 | designated for some port: any port | any port that is not disabled | a disabled port has no LAN |
 //! | 8.8.1 | a bridge begins with all its ports | the first port to be enabled begins it | ports come and go; without any, no timer runs |
 //! | 8.8.3 | learned entries of a disabled port stay | [`Action::Flush`] | they point nowhere |

@@ -126,8 +126,8 @@ pub struct PortCounters {
     pub tcn_sent: u64,
     /// BPDUs that arrived while the port was disabled; counted nowhere else.
     pub discarded_disabled: u64,
-    /// Configuration BPDUs that this very port had sent, or this bridge under another priority; also counted as
-    /// received.
+    /// Configuration BPDUs that this very port had sent, or this bridge just before its identifier was
+    /// changed; also counted as received.
     pub discarded_own: u64,
     /// How often the port began to forward.
     pub forward_transitions: u64,

@@ -37,8 +37,10 @@ impl Timer {
 
     /// How far it has run.
     pub(crate) fn value(&self, now: Duration) -> Option<Duration> {
-        self.0
-            .map(|running| now.saturating_sub(running.started) + running.value)
+        self.0.map(|running| {
+            now.saturating_sub(running.started)
+                .saturating_add(running.value)
+        })
     }
 
     /// The value it was started with.
@@ -46,14 +48,16 @@ impl Timer {
         self.0.map(|running| running.value)
     }
 
-    /// When it reaches `limit`: in the past if it was started beyond it.
+    /// When it reaches `limit`: in the past if it was started beyond it, `None` if that is after the end of time.
     pub(crate) fn due(&self, limit: Duration) -> Option<Duration> {
-        self.0
-            .map(|running| (running.started + limit).saturating_sub(running.value))
+        let running = self.0?;
+        let left = limit.saturating_sub(running.value);
+        let beyond = running.value.saturating_sub(limit);
+        Some(running.started.checked_add(left)?.saturating_sub(beyond))
     }
 
     pub(crate) fn has_expired(&self, limit: Duration, now: Duration) -> bool {
-        self.value(now).is_some_and(|value| value >= limit)
+        self.due(limit).is_some_and(|due| due <= now)
     }
 }
 
@@ -90,5 +94,16 @@ mod tests {
         assert_eq!(timer.due(S), Some(21 * S));
         timer.stop();
         assert_eq!(timer, Timer::default());
+    }
+
+    #[test]
+    fn the_end_of_time_is_no_end() {
+        let mut timer = Timer::default();
+        timer.start_at(Duration::MAX, S);
+        assert_eq!(timer.due(20 * S), None);
+        assert!(!timer.has_expired(20 * S, Duration::MAX));
+        timer.start_at(Duration::ZERO, 9 * S);
+        assert_eq!(timer.value(Duration::MAX), Some(Duration::MAX));
+        assert_eq!(timer.due(S), Some(Duration::ZERO));
     }
 }

@@ -62,6 +62,7 @@ impl Tree {
             }
         }
         self.bridge_id = id;
+        self.former_id = Some((old, context.now));
         self.reconfigure(was_root, context);
     }
 

@@ -57,6 +57,8 @@ pub(crate) struct Tree {
     id: TreeId,
     /// Bridge Identifier (8.5.3.7).
     bridge_id: BridgeId,
+    /// The identifier before it was last changed, and when that was.
+    former_id: Option<(BridgeId, Duration)>,
     /// Bridge Max Age, Bridge Hello Time, Bridge Forward Delay (8.5.3.8 to 8.5.3.10).
     bridge_times: BridgeTimes,
     /// Designated Root (8.5.3.1).
@@ -129,6 +131,7 @@ impl Tree {
         Self {
             id,
             bridge_id,
+            former_id: None,
             bridge_times,
             designated_root: bridge_id,
             root_path_cost: 0,

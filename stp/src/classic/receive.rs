@@ -1,8 +1,13 @@
 //! BPDUs received (802.1D-1998 8.7.1, 8.7.2, 9.3.4).
 
+use core::time::Duration;
+
 use super::topology_change::Cause;
 use super::{Context, Tree};
 use crate::bpdu::{Bpdu, ConfigBpdu};
+
+/// How long a BPDU may be on its way through a LAN.
+const BPDU_DELAY_MAX: Duration = Duration::from_secs(1);
 
 impl Tree {
     /// Takes a BPDU, if the port is enabled. RST BPDUs are counted and left alone: a rapid bridge that hears our
@@ -27,8 +32,8 @@ impl Tree {
         }
     }
 
-    /// 8.7.1. A BPDU that this very port sent is no news (802.1D-2004 9.3.4), neither is one from before this bridge's
-    /// priority was changed: it would make the bridge its own better root.
+    /// 8.7.1. A BPDU that this very port sent is no news (802.1D-2004 9.3.4), neither is one that was on its way while
+    /// this bridge's identifier was changed: it would make the bridge its own better root.
     fn received_config_bpdu(
         &mut self,
         index: usize,
@@ -36,8 +41,11 @@ impl Tree {
         context: &mut Context<'_>,
     ) {
         let port = &mut self.ports[index];
-        let own = config.bridge.address() == self.bridge_id.address();
-        if own && (config.bridge != self.bridge_id || config.port == port.id) {
+        let own = config.bridge == self.bridge_id && config.port == port.id;
+        let former = self.former_id.is_some_and(|(id, since)| {
+            config.bridge == id && context.now.saturating_sub(since) <= BPDU_DELAY_MAX
+        });
+        if own || former {
             port.counters.discarded_own += 1;
             return;
         }

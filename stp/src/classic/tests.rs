@@ -381,15 +381,23 @@ fn own_words_coming_back_change_nothing() {
     let mut bridge = bridge(1);
     let before = bridge.tree(TREE);
     assert_eq!(hear(&mut bridge, S, 1, config(5, 0, 5)), []);
-    let renamed = ConfigBpdu {
-        root: BridgeId::new(BridgePriority::MIN, address(5)),
-        bridge: BridgeId::new(BridgePriority::MIN, address(5)),
-        ..config(5, 0, 5)
-    };
-    assert_eq!(hear(&mut bridge, S, 1, renamed), []);
     assert_eq!(bridge.tree(TREE), before);
-    assert_eq!(status(&bridge, 1).counters.discarded_own, 2);
+    assert_eq!(status(&bridge, 1).counters.discarded_own, 1);
     assert_eq!(status(&bridge, 1).role, PortRole::Designated);
+
+    let worst = BridgeConfig {
+        priority: BridgePriority::MAX,
+        ..*bridge.config()
+    };
+    let _ = bridge.configure(S, worst);
+    assert_eq!(
+        hear(&mut bridge, S, 1, config(5, 0, 5)),
+        [],
+        "still on its way"
+    );
+    assert!(bridge.tree(TREE).is_root());
+    hear(&mut bridge, 3 * S, 1, config(5, 0, 5));
+    assert_eq!(bridge.tree(TREE).root, id(5), "later it is somebody else's");
 }
 
 #[test]
@@ -730,4 +738,29 @@ fn ports_come_and_go_around_the_root_port() {
     assert_eq!(bridge.port(port(4)), None);
     assert_eq!(bridge.remove_port(S, port(4)), []);
     assert_eq!(hear(&mut bridge, S, 4, config(1, 0, 1)), []);
+}
+
+#[test]
+fn end_of_time_is_survived() {
+    let mut bridge = bridge(2);
+    hear(&mut bridge, S, 1, config(1, 0, 1));
+    timeout(&mut bridge, Duration::MAX);
+    hear(&mut bridge, Duration::MAX, 1, config(1, 0, 1));
+    receive(&mut bridge, Duration::MAX, 2, Bpdu::Tcn);
+    assert_eq!(bridge.tree(TREE).root, id(1));
+}
+
+#[test]
+fn cost_of_the_link_stays_when_it_is_down() {
+    let mut bridge = bridge(1);
+    link_down(&mut bridge, S, 1);
+    assert_eq!(status(&bridge, 1).path_cost.get(), 10);
+    let dear = PortConfig {
+        path_cost: PathCost::new(77),
+        ..PortConfig::default()
+    };
+    let _ = bridge.configure_port(S, port(1), dear);
+    assert_eq!(status(&bridge, 1).path_cost.get(), 77);
+    let _ = bridge.configure_port(S, port(1), PortConfig::default());
+    assert_eq!(status(&bridge, 1).path_cost.get(), 10);
 }

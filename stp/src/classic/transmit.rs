@@ -54,7 +54,8 @@ impl Tree {
             return Duration::ZERO;
         };
         let held = self.ports[root_port].message_age_timer.value(context.now);
-        held.unwrap_or_default() + self.bridge_times.message_age_increment()
+        held.unwrap_or_default()
+            .saturating_add(self.bridge_times.message_age_increment())
     }
 
     /// 8.6.4: through every designated port.
