@@ -132,7 +132,7 @@ impl SwitchProcess {
         self.cam()
             .into_iter()
             .find(|entry| entry.mac == mac)
-            .and_then(|entry| entry.port)
+            .map(|entry| entry.port)
     }
 }
 
