@@ -59,7 +59,9 @@ pub struct CapacityError {
 }
 
 /// What a [`MacTable`](crate::MacTable) is made with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+///
+/// By default 32,768 entries, 300 s, and a hash key of zero: a daemon sets a random one.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct MacTableConfig {
     /// How many entries the table holds at most.
     pub capacity: Capacity,
@@ -68,4 +70,14 @@ pub struct MacTableConfig {
     pub hash_key: [u64; 2],
     /// How long a dynamic entry is held.
     pub ageing: AgeingTime,
+}
+
+impl fmt::Debug for MacTableConfig {
+    /// Everything but the secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MacTableConfig")
+            .field("capacity", &self.capacity)
+            .field("ageing", &self.ageing)
+            .finish_non_exhaustive()
+    }
 }

@@ -34,6 +34,11 @@ pub(crate) struct Group {
     vlan: u16,
 }
 
+const _: () = assert!(
+    size_of::<Group>() == 56,
+    "the crate's documentation says so"
+);
+
 impl Node for Group {
     fn link(&self, which: usize) -> Link {
         self.links[which]

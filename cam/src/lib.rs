@@ -49,7 +49,7 @@
 //!
 //! All memory is reserved when the table is made and touched when first used: 56 octets for an entry, as much for
 //! each (port, VLAN) that has dynamic entries, 8 for a place in the indexes. Nothing is allocated afterwards but the
-//! pages of a listing. With *n* the entries held:
+//! pages of a listing (and what a clone still lacks). With *n* the entries held:
 //!
 //! | call | steps |
 //! | --- | --- |

@@ -48,7 +48,7 @@ pub(crate) enum Kind {
     Local,
 }
 
-/// One entry as it is held: 56 octets.
+/// One entry as it is held.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Slot {
     pub(crate) key: Key,
@@ -62,6 +62,8 @@ pub(crate) struct Slot {
     pub(crate) port: u16,
     pub(crate) kind: Kind,
 }
+
+const _: () = assert!(size_of::<Slot>() == 56, "the crate's documentation says so");
 
 impl Slot {
     pub(crate) fn new(key: Key, kind: Kind, port: u16, seen: u64, group: u32) -> Self {

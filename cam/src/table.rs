@@ -24,7 +24,8 @@ use crate::{
 pub use expiry::EXPIRE_BUDGET_MAX;
 pub use listing::LIST_LIMIT_MAX;
 
-/// How many ports can have entries at once: as many as there are port numbers (802.1D-2004 clause 9.2.7).
+/// How many ports can have entries at once: as many as there are port numbers (802.1D-2004 clause 9.2.7). A port whose
+/// entries are all flushed counts until [`MacTable::expire`] has reclaimed them.
 pub const PORTS_MAX: usize = 4095;
 
 /// The filtering database: which port reaches which address in which VLAN.

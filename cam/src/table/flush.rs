@@ -27,7 +27,6 @@ impl<P: Copy + Ord> MacTable<P> {
             (None, None, Some(vlan)) => self.flush_vlan(vlan),
             (None, None, None) => self.flush_all(),
         };
-        self.stats.held.dynamic -= flushed;
         self.stats.flushed += flushed as u64;
         flushed
     }
@@ -53,7 +52,7 @@ impl<P: Copy + Ord> MacTable<P> {
     fn flush_all(&mut self) -> usize {
         self.groups.kill_all();
         self.ports.clear_dynamic();
-        self.stats.held.dynamic
+        core::mem::take(&mut self.stats.held.dynamic)
     }
 
     fn flush_port(&mut self, port: P) -> usize {
@@ -104,8 +103,6 @@ impl<P: Copy + Ord> MacTable<P> {
             return 0;
         }
         self.forget(id);
-        // `forget` has taken it off the entries held, as the caller is about to.
-        self.stats.held.dynamic += 1;
         1
     }
 
@@ -115,6 +112,7 @@ impl<P: Copy + Ord> MacTable<P> {
         self.groups.kill(of_port, id);
         let count = group.count as usize;
         self.ports.subtract_dynamic(group.port, count);
+        self.stats.held.dynamic -= count;
         count
     }
 }

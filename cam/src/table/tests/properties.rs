@@ -55,20 +55,18 @@ fn vlans() -> impl Strategy<Value = VlanId> {
     select(vec![vlan(0), vlan(1), vlan(4095)])
 }
 
-fn addresses() -> impl Strategy<Value = MacAddr> {
+fn addresses(stations: u32) -> impl Strategy<Value = MacAddr> {
     prop_oneof![
-        20 => (0..7_u32).prop_map(station),
+        20 => (0..stations).prop_map(station),
         1 => select(vec![MacAddr::zero(), MacAddr::broadcast(), MacAddr::new(1, 0, 0x5e, 0, 0, 1)]),
     ]
 }
 
-fn ports() -> impl Strategy<Value = u16> {
-    0..4_u16
-}
-
-fn operations() -> impl Strategy<Value = Operation> {
+fn operations(ports: u16, stations: u32) -> impl Strategy<Value = Operation> {
+    let ports = move || 0..ports;
+    let addresses = move || addresses(stations);
     use Operation as O;
-    let entry = || (vlans(), addresses(), ports());
+    let entry = move || (vlans(), addresses(), ports());
     let flush = (
         proptest::option::of(ports()),
         proptest::option::of(vlans()),
@@ -95,7 +93,7 @@ proptest! {
     #[test]
     fn any_sequence_of_operations_agrees_with_the_model(
         capacity in 1..10_usize,
-        operations in vec(operations(), 0..120),
+        operations in vec(operations(4, 7), 0..120),
     ) {
         let mut pair = Pair { table: table(capacity), model: Model::new(capacity), now: Duration::ZERO };
         for operation in operations {
@@ -107,7 +105,20 @@ proptest! {
     }
 
     #[test]
-    fn the_hash_key_is_never_seen(key in any::<[u64; 2]>(), operations in vec(operations(), 0..60)) {
+    fn many_ports_agree_with_the_model_too(
+        capacity in 1..100_usize,
+        operations in vec(operations(60, 80), 0..200),
+    ) {
+        let mut pair = Pair { table: table(capacity), model: Model::new(capacity), now: Duration::ZERO };
+        for operation in operations {
+            pair.apply(&operation);
+        }
+        check(&pair.table);
+        pair.compare();
+    }
+
+    #[test]
+    fn the_hash_key_is_never_seen(key in any::<[u64; 2]>(), operations in vec(operations(4, 7), 0..60)) {
         let config = |hash_key| crate::MacTableConfig {
             capacity: crate::Capacity::new(5).unwrap(),
             hash_key,
