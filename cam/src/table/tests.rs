@@ -2,6 +2,7 @@
 
 mod bounds;
 mod examples;
+mod full;
 mod invariants;
 mod model;
 mod properties;
@@ -11,9 +12,10 @@ use core::time::Duration;
 use etherparse::VlanId;
 use pnet_base::MacAddr;
 
-use crate::{Capacity, MacTable, MacTableConfig};
+use crate::{Capacity, Departed, Departure, Learned, MacTable, MacTableConfig};
 
 const VLAN: VlanId = VlanId::ZERO;
+const NEW: Learned<u16> = Learned::New { displaced: None };
 
 fn table(capacity: usize) -> MacTable<u16> {
     MacTable::new(MacTableConfig {
@@ -35,4 +37,20 @@ fn station(number: u32) -> MacAddr {
 
 fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
+}
+
+fn left(address: MacAddr, port: u16, cause: Departure) -> Departed<u16> {
+    Departed {
+        vlan: VLAN,
+        address,
+        port,
+        cause,
+    }
+}
+
+/// `count` stations on `port`, numbered from `first`, a second apart.
+fn learn_many(table: &mut MacTable<u16>, first: u32, count: u32, port: u16) {
+    for number in first..first + count {
+        table.learn(seconds(number.into()), VLAN, station(number), port);
+    }
 }

@@ -34,7 +34,7 @@ pub(super) struct Model {
     capacity: usize,
     pub(super) ageing: AgeingTime,
     pub(super) short: Option<Duration>,
-    latest: Duration,
+    pub(super) latest: Duration,
     order: u64,
 }
 
