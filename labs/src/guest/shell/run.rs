@@ -295,7 +295,7 @@ impl Shell {
                 self.nic.send(frame);
             }
             if output.announced.is_some() {
-                announced = Some(monotonic());
+                announced = Some(now);
             }
         }
         if let Some(at) = announced {

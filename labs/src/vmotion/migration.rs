@@ -1,0 +1,350 @@
+//! One move, from the order to the last entry.
+
+use core::time::Duration;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use switchd::config::VlanNumber;
+use switchd::event::{Event, Record};
+
+use super::Play;
+use super::events::Seen;
+use super::guests::{self, Guest};
+use super::path::{self, Entries};
+use super::probe::Probe;
+use super::report::{Announcement, CamMove, MigrationReport, TcpSummary, ms, ms_after};
+use crate::guest::ANNOUNCE_AT;
+use crate::guest::shell::{GuestEvent, Request, monotonic};
+use crate::lab::LabError;
+use crate::migrate::Limits;
+use crate::topology::Vm;
+
+/// A move that takes longer is taken for stuck: 64 MiB take less than a second.
+const MOVE_MAX: Duration = Duration::from_secs(60);
+/// How long after the last announcement its effects are waited for.
+const SETTLE: Duration = Duration::from_millis(200);
+/// What the client sees before the move is not the move's doing.
+const WARM_UP: Duration = Duration::from_millis(500);
+const TURN: Duration = Duration::from_millis(5);
+/// The bar: a user of the VM must not see more silence than this.
+const SILENCE_MAX_MS: f64 = 200.0;
+
+/// What happened, with where.
+type Told = Vec<(&'static str, GuestEvent)>;
+
+impl Play<'_> {
+    /// Moves `vm` to the host `to`. False: it did not move, or somebody noticed.
+    pub(super) fn migrate(&mut self, vm: &str, to: &str) -> Result<bool, LabError> {
+        let lab = self.lab;
+        let missing = || LabError::Other(format!("no VM {vm}"));
+        let settings = lab.topology.vm(vm).ok_or_else(missing)?;
+        if !self.probes.contains_key(vm) {
+            let probe = Probe::start(lab, vm, settings)?;
+            self.probes.insert(vm.to_owned(), probe);
+            self.story.line(monotonic(), &format!("a client talks to {vm}"))?;
+        }
+        let from = self.guests.get(vm)?.host.clone();
+        self.story.heading(&format!("{vm} moves from {from} to {to}"))?;
+        let address = guests::migration_address(lab, to)?;
+        let mut target = Guest::start(lab, vm, settings, to, Some(address))?;
+        std::thread::sleep(WARM_UP);
+        let vlan = settings.vlan.map_or(VlanNumber::DEFAULT, vlan_number);
+        let before = path::actual(lab, vlan, settings.mac)?;
+        self.watch.drain();
+        self.probe(vm)?;
+
+        let ordered = monotonic();
+        let source = self.guests.get(vm)?;
+        let order = Request::Migrate {
+            to: address,
+            limits: Limits::default(),
+        };
+        let refused = |error| LabError::Other(format!("{vm}: {error}"));
+        source.client.call(&order).map_err(refused)?;
+        let told = follow(source, &mut target);
+
+        let mut report = MigrationReport {
+            vm: vm.to_owned(),
+            from,
+            to: to.to_owned(),
+            memory_mib: settings.memory >> 20,
+            ..MigrationReport::default()
+        };
+        let told = told.map_err(refused)?;
+        let resumed = digest_events(&told, ordered, &mut report);
+        let seen = self.probe(vm)?;
+        report.ping_gap_ms = seen.ping.silence.ms();
+        report.tcp = TcpSummary {
+            alive: seen.tcp.alive,
+            longest_stall_ms: seen.tcp.stall.ms(),
+            bytes_lost: seen.tcp.bytes_lost,
+            bytes_duplicated: seen.tcp.bytes_duplicated,
+            bytes_damaged: seen.tcp.bytes_damaged,
+        };
+        let events = self.watch.drain();
+        let moves = entries_changed(&events, settings, resumed.unwrap_or(ordered));
+        self.tell(&told, &events, settings, resumed)?;
+        self.settle(vm, target, moves, &before, vlan, settings, &mut report)?;
+        report.ok = is_good(&report);
+        let ok = report.ok;
+        self.report.migrations.push(report);
+        self.report.events_lost = self.watch.lost();
+        Ok(ok)
+    }
+
+    fn probe(&mut self, vm: &str) -> Result<crate::client::Report, LabError> {
+        let missing = || LabError::Other(format!("no client of {vm}"));
+        self.probes.get_mut(vm).ok_or_else(missing)?.report()
+    }
+
+    /// Compares the tables with the tree, and ends the process that is not the VM any more.
+    #[expect(clippy::too_many_arguments, reason = "the facts of one move, used once")]
+    fn settle(
+        &mut self,
+        vm: &str,
+        target: Guest,
+        (moves, learns): (Vec<CamMove>, Vec<CamMove>),
+        before: &Entries,
+        vlan: VlanNumber,
+        settings: &Vm,
+        report: &mut MigrationReport,
+    ) -> Result<(), LabError> {
+        let lab = self.lab;
+        let gone = if report.failure.is_some() {
+            Some(target)
+        } else {
+            self.guests.replace(vm, target)
+        };
+        let view = self.view()?;
+        let (vswitch, port) = self.guests.get(vm)?.plug();
+        let expected = path::expected(&lab.topology, &view, vswitch, port);
+        let actual = path::actual(lab, vlan, settings.mac)?;
+        report.stale = path::stale(&expected, &actual);
+        if report.failure.is_none() {
+            report.not_by_announcement = late(&expected, before, &moves, &learns);
+        }
+        report.cam_moves = moves;
+        report.cam_learns = learns;
+        if let Some(gone) = gone {
+            gone.end(lab)?;
+        }
+        Ok(())
+    }
+
+    /// One line per thing that happened, in order of time.
+    fn tell(
+        &self,
+        told: &Told,
+        events: &[Seen],
+        settings: &Vm,
+        resumed: Option<Duration>,
+    ) -> Result<(), LabError> {
+        let mut lines: Vec<(Duration, String)> = Vec::new();
+        for (side, event) in told {
+            let at = Duration::from_nanos(event.time_ns);
+            if let Some(text) = sentence(side, event) {
+                lines.push((at, text));
+            }
+        }
+        for seen in events {
+            if let Some(entry) = entry_changed(seen, settings, resumed.unwrap_or_default()) {
+                let mut text = format!(
+                    "  {:<6} vlan {} {}: {} → {} by {}",
+                    entry.switch,
+                    entry.vlan,
+                    entry.mac,
+                    if entry.from.is_empty() { "(none)" } else { &entry.from },
+                    entry.to,
+                    entry.cause,
+                );
+                if resumed.is_some() {
+                    text.push_str(&format!(", {:+.3} ms", entry.at_ms));
+                }
+                lines.push((seen.record.time, text));
+            }
+        }
+        lines.sort_by_key(|line| line.0);
+        for (at, text) in lines {
+            self.story.line(at, &text)?;
+        }
+        Ok(())
+    }
+}
+
+/// Collects what both processes tell, until the move is over and its announcements had their time.
+fn follow(
+    source: &mut Guest,
+    target: &mut Guest,
+) -> Result<Told, crate::guest::shell::GuestClientError> {
+    let mut told = Told::new();
+    let mut end = monotonic() + MOVE_MAX;
+    while monotonic() < end {
+        for (side, guest) in [("source", &mut *source), ("target", &mut *target)] {
+            let Some(event) = guest.client.next_event(TURN)? else {
+                continue;
+            };
+            let over = match event.kind.as_str() {
+                "verified" => Some(ANNOUNCE_AT[ANNOUNCE_AT.len() - 1] + SETTLE),
+                "failed" => Some(SETTLE),
+                _ => None,
+            };
+            if let Some(rest) = over {
+                end = monotonic() + rest;
+            }
+            told.push((side, event));
+        }
+    }
+    Ok(told)
+}
+
+/// Puts what the processes told into the report; returns when the VM resumed.
+fn digest_events(told: &Told, ordered: Duration, report: &mut MigrationReport) -> Option<Duration> {
+    let mut stopped = None;
+    let mut resumed = None;
+    for (_, event) in told {
+        let at = Duration::from_nanos(event.time_ns);
+        let number = |key: &str| event.fields.get(key).and_then(Value::as_u64);
+        match event.kind.as_str() {
+            "round" => report.rounds += 1,
+            "stop" => stopped = Some(at),
+            "resumed" => {
+                resumed = number("resumed_ns").map(Duration::from_nanos);
+                report.total_ms = ms(at.saturating_sub(ordered));
+            }
+            "verified" => {
+                let equal = event.fields.get("equal").and_then(Value::as_bool);
+                report.memory_equal = equal == Some(true);
+            }
+            "failed" => report.failure = Some(text(event, "reason")),
+            _ => {}
+        }
+    }
+    if resumed.is_none() && report.failure.is_none() {
+        report.failure = Some("the move did not come to an end".to_owned());
+    }
+    if let (Some(stopped), Some(resumed)) = (stopped, resumed) {
+        report.pause_ms = ms(resumed.saturating_sub(stopped));
+    }
+    let announced = told.iter().filter(|(_, event)| event.kind == "announced");
+    for (_, event) in announced {
+        let at = Duration::from_nanos(event.time_ns);
+        report.announcements.push(Announcement {
+            kind: text(event, "kind"),
+            at_ms: ms_after(resumed.unwrap_or(ordered), at),
+        });
+    }
+    resumed
+}
+
+fn is_good(report: &MigrationReport) -> bool {
+    let tcp = &report.tcp;
+    report.failure.is_none()
+        && report.memory_equal
+        && tcp.alive
+        && tcp.bytes_lost + tcp.bytes_duplicated + tcp.bytes_damaged == 0
+        && report.ping_gap_ms < SILENCE_MAX_MS
+        && report.stale.is_empty()
+        && report.not_by_announcement.is_empty()
+}
+
+/// Switches that had the VM elsewhere, or not at all, and whose first change after the resume was
+/// not an announcement's.
+fn late(expected: &Entries, before: &Entries, moves: &[CamMove], learns: &[CamMove]) -> Vec<String> {
+    let mut first: BTreeMap<&str, &CamMove> = BTreeMap::new();
+    for change in moves.iter().chain(learns) {
+        let known = first.entry(&change.switch).or_insert(change);
+        if change.at_ms < known.at_ms {
+            *known = change;
+        }
+    }
+    let announced = |change: &&CamMove| matches!(change.cause.as_str(), "rarp" | "gratuitous-arp");
+    let late = expected.iter().filter(|(switch, port)| {
+        let good = first.get(switch.as_str()).filter(|c| announced(c));
+        before.get(*switch) != Some(port) && good.is_none_or(|change| change.to != **port)
+    });
+    late.map(|(switch, _)| switch.clone()).collect()
+}
+
+/// Entries of the VM that moved, and that were made.
+fn entries_changed(
+    events: &[Seen],
+    settings: &Vm,
+    resumed: Duration,
+) -> (Vec<CamMove>, Vec<CamMove>) {
+    let changes = events
+        .iter()
+        .filter_map(|seen| entry_changed(seen, settings, resumed));
+    changes.partition(|change| !change.from.is_empty())
+}
+
+fn entry_changed(seen: &Seen, settings: &Vm, resumed: Duration) -> Option<CamMove> {
+    let Record { event, time, .. } = seen.record;
+    let (vlan, mac, from, to, cause) = match event {
+        Event::CamMove { vlan, mac, from, to, cause } => {
+            (vlan, mac, from.as_str().to_owned(), to, cause)
+        }
+        Event::CamLearn { vlan, mac, port, cause } => (vlan, mac, String::new(), port, cause),
+        Event::CamExpire { .. }
+        | Event::CamEvict { .. }
+        | Event::CamFlush { .. }
+        | Event::StpRole { .. }
+        | Event::StpState { .. }
+        | Event::StpRoot { .. }
+        | Event::TopologyChange { .. }
+        | Event::ShortAgeing { .. }
+        | Event::Link { .. }
+        | Event::PortAdded { .. }
+        | Event::PortRemoved { .. } => return None,
+    };
+    let cause = serde_json::to_value(cause).ok()?;
+    (mac == settings.mac).then(|| CamMove {
+        switch: seen.switch.clone(),
+        vlan: vlan.value(),
+        mac: mac.to_string(),
+        from,
+        to: to.as_str().to_owned(),
+        cause: cause.as_str().unwrap_or_default().to_owned(),
+        at_ms: ms_after(resumed, time),
+    })
+}
+
+/// What a process told, as a sentence; `None` for what both sides tell.
+fn sentence(side: &str, event: &GuestEvent) -> Option<String> {
+    let number = |key: &str| event.fields.get(key).and_then(Value::as_u64).unwrap_or(0);
+    let mib = |pages: u64| pages as f64 / 256.0;
+    Some(match (event.kind.as_str(), side) {
+        ("round", _) => format!(
+            "round {}: {} pages ({:.1} MiB) at {:.0} MB/s; {} pages written meanwhile",
+            number("round"),
+            number("pages"),
+            mib(number("pages")),
+            number("rate") as f64 / 1e6,
+            number("dirty"),
+        ),
+        ("stop", _) => format!(
+            "STOP: {} pages ({:.2} MiB) and the machine's state to go",
+            number("pages"),
+            mib(number("pages")),
+        ),
+        ("ready", _) => format!("the target has it all, memory digest {}", text(event, "digest")),
+        ("resumed", _) => "the source is told and lets go".to_owned(),
+        ("running", _) => "RESUME".to_owned(),
+        ("announced", "target") => format!("announcement: {}", text(event, "kind")),
+        ("verified", _) => format!(
+            "memory left behind {}: digest {}",
+            if event.fields.get("equal") == Some(&Value::Bool(true)) { "is equal" } else { "DIFFERS" },
+            text(event, "digest"),
+        ),
+        ("failed", _) => format!("FAILED: {}; the VM goes on where it was", text(event, "reason")),
+        ("not-arrived", _) => format!("the target gives up: {}", text(event, "reason")),
+        (_, _) => return None,
+    })
+}
+
+fn text(event: &GuestEvent, key: &str) -> String {
+    let text = event.fields.get(key).and_then(Value::as_str);
+    text.unwrap_or_default().to_owned()
+}
+
+fn vlan_number(vlan: etherparse::VlanId) -> VlanNumber {
+    VlanNumber::new(vlan.value()).unwrap_or(VlanNumber::DEFAULT)
+}

@@ -1,0 +1,133 @@
+//! A lab with virtual machines, told as a story: who moved, what it cost, which frame rewrote which
+//! entry.
+//!
+//! [`run`] takes a lab that is up, starts its VMs where the file says, does the steps, and around
+//! every `migrate` step runs a client's stopwatch and listens to the event streams of all switches.
+//! Everything is put in order by CLOCK_MONOTONIC, which the processes of one machine share.
+
+mod events;
+mod guests;
+mod migration;
+mod path;
+mod probe;
+mod report;
+mod story;
+
+use core::time::Duration;
+use std::collections::BTreeMap;
+
+use crate::guest::shell::monotonic;
+use crate::lab::{Lab, LabError, View, draw, run_step};
+use crate::topology::StepKind;
+
+pub use report::{Announcement, CamMove, MigrationReport, Report, StpReport, TcpSummary};
+
+use events::Watch;
+use guests::Guests;
+use probe::Probe;
+use story::Story;
+
+/// What a run needs to know of its surroundings.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// One JSON object on standard output; the story goes to standard error.
+    pub json: bool,
+    /// CLOCK_MONOTONIC when the lab was begun: the story counts from here.
+    pub start: Duration,
+}
+
+/// Plays the steps of `lab`, which is up, with its VMs. True if every check held and every VM moved
+/// as a VM should. The VMs end with the lab.
+///
+/// # Errors
+///
+/// When a process cannot be started or a switch does not answer.
+pub fn run(lab: &Lab, options: Options) -> Result<bool, LabError> {
+    let mut story = Story::new(options);
+    let watch = Watch::start(lab)?;
+    let mut guests = Guests::default();
+    for (vm, settings) in lab.topology.vms() {
+        guests.boot(lab, vm, settings)?;
+        story.line(monotonic(), &format!("{vm} boots on {}", settings.host))?;
+    }
+    let mut play = Play {
+        lab,
+        watch,
+        guests,
+        probes: BTreeMap::new(),
+        report: Report::new(lab),
+        story,
+    };
+    let ok = play.steps()?;
+    play.report.ok = ok;
+    play.story.finish(&play.report)?;
+    Ok(ok)
+}
+
+/// A run under way.
+struct Play<'a> {
+    lab: &'a Lab,
+    watch: Watch,
+    guests: Guests,
+    /// The client of each VM.
+    probes: BTreeMap<String, Probe>,
+    report: Report,
+    story: Story,
+}
+
+impl Play<'_> {
+    fn steps(&mut self) -> Result<bool, LabError> {
+        let lab = self.lab;
+        for step in &lab.topology.steps {
+            let ok = match &step.kind {
+                StepKind::Migrate { vm, to } => self.migrate(vm, to)?,
+                StepKind::WaitConverged(_) => self.converge(&step.kind)?,
+                StepKind::Wait(_)
+                | StepKind::Link { .. }
+                | StepKind::Set(_)
+                | StepKind::Check(_) => self.plain(&step.kind)?,
+            };
+            if !ok {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn plain(&mut self, step: &StepKind) -> Result<bool, LabError> {
+        let mut no_migration = |_: &str, _: &str| Err(LabError::Other("no such step".to_owned()));
+        let outcome = run_step(self.lab, step, &mut no_migration)?;
+        let text = match (step, outcome.ok) {
+            (StepKind::Check(_), true) => format!("PASS {}", outcome.text),
+            (_, true) => outcome.text,
+            (_, false) => format!("FAIL {}", outcome.text),
+        };
+        self.story.line(monotonic(), &text)?;
+        Ok(outcome.ok)
+    }
+
+    /// Waits for the tree; its events say when it stood.
+    fn converge(&mut self, step: &StepKind) -> Result<bool, LabError> {
+        let ok = self.plain(step)?;
+        let (first, last) = events::tree_built(&self.watch.drain());
+        let view = self.view()?;
+        self.report.stp.blocked = view.blocked().iter().map(ToString::to_string).collect();
+        if let (Some(first), Some(last)) = (first, last) {
+            self.report.stp.converged_ms = report::ms(last.saturating_sub(first));
+            let took = last.saturating_sub(first).as_secs_f64();
+            let text = format!("the tree stands: last port settled {took:.3} s after the first link");
+            self.story.line(last, &text)?;
+        }
+        self.story.drawing(&draw::draw(&self.lab.topology, &view))?;
+        Ok(ok)
+    }
+
+    /// The lab as its switches tell it, the VMs where they are now.
+    fn view(&self) -> Result<View, LabError> {
+        let mut view = View::of(self.lab)?;
+        for (vm, host) in self.guests.places() {
+            view.vms.insert(vm.to_owned(), host.to_owned());
+        }
+        Ok(view)
+    }
+}

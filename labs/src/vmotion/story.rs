@@ -1,0 +1,138 @@
+//! The run as people read it.
+
+use core::time::Duration;
+use std::io::{self, IsTerminal as _, Write as _};
+
+use super::Options;
+use super::report::{MigrationReport, Report};
+use crate::lab::LabError;
+
+/// Writes lines with their time. Colors only where a terminal reads.
+#[derive(Debug)]
+pub(super) struct Story {
+    options: Options,
+    color: bool,
+}
+
+#[derive(Clone, Copy)]
+enum Ink {
+    Bold,
+    Good,
+    Bad,
+    Faint,
+}
+
+impl Story {
+    pub(super) fn new(options: Options) -> Self {
+        let terminal = if options.json {
+            io::stderr().is_terminal()
+        } else {
+            io::stdout().is_terminal()
+        };
+        Self {
+            options,
+            color: terminal,
+        }
+    }
+
+    /// One thing that happened at `at`.
+    pub(super) fn line(&self, at: Duration, text: &str) -> Result<(), LabError> {
+        let since = at.saturating_sub(self.options.start).as_secs_f64();
+        let time = self.ink(Ink::Faint, &format!("[{since:10.6}]"));
+        self.write(&format!("{time} {text}\n"))
+    }
+
+    /// A heading for what follows.
+    pub(super) fn heading(&self, text: &str) -> Result<(), LabError> {
+        self.write(&format!("\n{}\n", self.ink(Ink::Bold, text)))
+    }
+
+    /// The topology as drawn.
+    pub(super) fn drawing(&self, drawing: &str) -> Result<(), LabError> {
+        self.write(&format!("\n{drawing}\n"))
+    }
+
+    /// Summary for people, object for programs.
+    pub(super) fn finish(&self, report: &Report) -> Result<(), LabError> {
+        for migration in &report.migrations {
+            self.summary(migration)?;
+        }
+        let verdict = if report.ok {
+            self.ink(Ink::Good, "ok")
+        } else {
+            self.ink(Ink::Bad, "FAILED")
+        };
+        self.write(&format!("\n{}: {verdict}\n", report.lab))?;
+        if self.options.json {
+            let text = serde_json::to_string(report);
+            let text = text.map_err(|error| LabError::Other(error.to_string()))?;
+            put(&mut io::stdout().lock(), &format!("{text}\n"))?;
+        }
+        Ok(())
+    }
+
+    fn summary(&self, migration: &MigrationReport) -> Result<(), LabError> {
+        let MigrationReport { vm, from, to, .. } = migration;
+        self.heading(&format!("{vm}: {from} → {to}"))?;
+        if let Some(failure) = &migration.failure {
+            let text = self.ink(Ink::Bad, &format!("did not move: {failure}"));
+            self.write(&format!("  {text}\n"))?;
+        }
+        let tcp = &migration.tcp;
+        let yes = |claim: bool| if claim { "yes" } else { "NO" };
+        let stale = match migration.stale.as_slice() {
+            [] => "0".to_owned(),
+            stale => format!("{} ({})", stale.len(), stale.join(", ")),
+        };
+        let rewritten = match migration.not_by_announcement.as_slice() {
+            [] => "by the first announcement that reached it".to_owned(),
+            late => format!("NOT by an announcement: {}", late.join(", ")),
+        };
+        let lines = [
+            ("total time", format!("{:.1} ms, {} rounds, {} MiB", migration.total_ms, migration.rounds, migration.memory_mib)),
+            ("pause (stop to resume)", format!("{:.2} ms", migration.pause_ms)),
+            ("silence seen by ping", format!("{:.1} ms", migration.ping_gap_ms)),
+            ("longest TCP stall", format!("{:.1} ms", tcp.longest_stall_ms)),
+            ("bytes lost", tcp.bytes_lost.to_string()),
+            ("session alive", yes(tcp.alive).to_owned()),
+            ("memory equal", yes(migration.memory_equal).to_owned()),
+            ("entries rewritten", format!("{}, each {rewritten}", migration.cam_moves.len())),
+            ("stale entries left", stale),
+        ];
+        for (name, value) in lines {
+            self.write(&format!("  {name:<24} {value}\n"))?;
+        }
+        Ok(())
+    }
+
+    fn ink(&self, ink: Ink, text: &str) -> String {
+        if !self.color {
+            return text.to_owned();
+        }
+        let code = match ink {
+            Ink::Bold => 1,
+            Ink::Good => 32,
+            Ink::Bad => 31,
+            Ink::Faint => 2,
+        };
+        format!("\x1b[{code}m{text}\x1b[0m")
+    }
+
+    fn write(&self, text: &str) -> Result<(), LabError> {
+        if self.options.json {
+            put(&mut io::stderr().lock(), text)
+        } else {
+            put(&mut io::stdout().lock(), text)
+        }
+    }
+}
+
+/// Writes and flushes; a reader that went away is no error, as with other tools.
+fn put(to: &mut impl io::Write, text: &str) -> Result<(), LabError> {
+    match to.write_all(text.as_bytes()).and_then(|()| to.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(LabError::io("write the story", error))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
