@@ -95,6 +95,12 @@ pub enum Command {
         /// The shell.
         shell: clap_complete::Shell,
     },
+    /// A virtual machine: its memory, its network card, its service.
+    #[command(hide = true)]
+    Guest(crate::guest::shell::GuestArgs),
+    /// A virtual machine's client with a stopwatch.
+    #[command(hide = true)]
+    Probe(crate::client::ProbeArgs),
     /// The wire of a shared segment: makes taps and copies frames between them.
     #[command(hide = true)]
     Hub {

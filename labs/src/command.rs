@@ -77,10 +77,20 @@ pub fn run(cli: Cli) -> Result<ExitCode, CommandError> {
             clap_complete::generate(shell, &mut Cli::command(), "labs", &mut io::stdout());
             Ok(ExitCode::SUCCESS)
         }
+        Command::Guest(args) => done(crate::guest::shell::run(&args)),
+        Command::Probe(args) => done(crate::client::run(&args)),
         Command::Hub { ends } => {
             crate::hub::run(ends.into())?;
             Ok(ExitCode::SUCCESS)
         }
+    }
+}
+
+/// The end of a process that is part of a lab.
+fn done(result: anyhow::Result<()>) -> Result<ExitCode, CommandError> {
+    match result {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(error) => Err(LabError::Other(format!("{error:#}")).into()),
     }
 }
 

@@ -11,3 +11,4 @@ pub mod netns;
 pub mod run;
 pub mod scenarios;
 pub mod topology;
+pub mod vmotion;

@@ -7,8 +7,10 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use crate::command::{CommandError, print};
+use crate::guest::shell::monotonic;
 use crate::lab::{self, Lab, LabError, Options, Outcome, View, draw, run_step};
 use crate::topology::{Step, StepKind, Topology};
+use crate::vmotion;
 
 /// A lab that goes down when this goes, unless it is to be kept.
 struct Running {
@@ -39,6 +41,7 @@ pub fn run(
 ) -> Result<ExitCode, CommandError> {
     lab::check_privilege().map_err(LabError::from)?;
     let start = Instant::now();
+    let begun = monotonic();
     let say = |text: &str| {
         let line = format!("[{:7.3}] {text}\n", start.elapsed().as_secs_f64());
         if json {
@@ -59,6 +62,10 @@ pub fn run(
         keep,
     };
     let lab = &running.lab;
+    if lab.topology.vms().next().is_some() {
+        let told = vmotion::Options { json, start: begun };
+        return exit_code(vmotion::run(lab, told)?);
+    }
     let mut results = Vec::new();
     let mut ok = true;
     for step in &lab.topology.steps {
@@ -87,6 +94,10 @@ pub fn run(
         print(&format!("\n{}\n", draw::draw(&lab.topology, &view)))?;
         say(if ok { "ok" } else { "failed" })?;
     }
+    exit_code(ok)
+}
+
+fn exit_code(ok: bool) -> Result<ExitCode, CommandError> {
     Ok(if ok {
         ExitCode::SUCCESS
     } else {

@@ -234,7 +234,7 @@ pub(super) fn spawn(
 }
 
 /// The path of a program of ours: beside the running one, where cargo and a package put them.
-pub(super) fn program(name: &'static str) -> Result<PathBuf, LabError> {
+pub(crate) fn program(name: &'static str) -> Result<PathBuf, LabError> {
     let own = std::env::current_exe()
         .map_err(|source| LabError::io("find the running program", source))?;
     let beside = own.parent().map(Path::to_owned).unwrap_or_default();

@@ -27,6 +27,7 @@ use switchd::control::Client;
 use crate::netns::Namespace;
 use crate::topology::{NodeKind, Topology};
 
+pub(crate) use build::program;
 pub use build::{Options, up};
 pub use clear::down;
 pub use error::LabError;

@@ -78,7 +78,10 @@ impl Guest {
         host: &str,
         incoming: Option<SocketAddrV4>,
     ) -> Result<Self, LabError> {
-        let vswitch = lab.topology.host(host).and_then(|host| host.vswitch.clone());
+        let vswitch = lab
+            .topology
+            .host(host)
+            .and_then(|host| host.vswitch.clone());
         let vswitch = vswitch.ok_or_else(|| LabError::Other(format!("{host} has no vSwitch")))?;
         let (port, port_settings) = vm_port(lab, vm, settings, &vswitch);
         unplug(lab, &vswitch, &port)?;
@@ -140,7 +143,10 @@ pub(super) fn migration_address(lab: &Lab, host: &str) -> Result<SocketAddrV4, L
         IpAddr::V6(_) => None,
     });
     let missing = || LabError::Other(format!("{host} has no VMkernel address"));
-    Ok(SocketAddrV4::new(found.ok_or_else(missing)?, MIGRATION_PORT))
+    Ok(SocketAddrV4::new(
+        found.ok_or_else(missing)?,
+        MIGRATION_PORT,
+    ))
 }
 
 /// The VM's address.
@@ -158,9 +164,8 @@ fn vm_port(lab: &Lab, vm: &str, settings: &Vm, vswitch: &str) -> (String, PortSe
     if let Some(port) = ports.iter().find(|port| port.wire == wire) {
         return (port.name.clone(), port.settings.clone());
     }
-    let access = settings.vlan.map(|vlan| vlan.value());
     let settings = PortSettings {
-        access: access.and_then(switchd::config::VlanNumber::new),
+        access: settings.vlan,
         ..PortSettings::default()
     };
     (vm.to_owned(), settings)

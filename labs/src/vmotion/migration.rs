@@ -40,14 +40,16 @@ impl Play<'_> {
         if !self.probes.contains_key(vm) {
             let probe = Probe::start(lab, vm, settings)?;
             self.probes.insert(vm.to_owned(), probe);
-            self.story.line(monotonic(), &format!("a client talks to {vm}"))?;
+            self.story
+                .line(monotonic(), &format!("a client talks to {vm}"))?;
         }
         let from = self.guests.get(vm)?.host.clone();
-        self.story.heading(&format!("{vm} moves from {from} to {to}"))?;
+        self.story
+            .heading(&format!("{vm} moves from {from} to {to}"))?;
         let address = guests::migration_address(lab, to)?;
         let mut target = Guest::start(lab, vm, settings, to, Some(address))?;
         std::thread::sleep(WARM_UP);
-        let vlan = settings.vlan.map_or(VlanNumber::DEFAULT, vlan_number);
+        let vlan = settings.vlan.unwrap_or(VlanNumber::DEFAULT);
         let before = path::actual(lab, vlan, settings.mac)?;
         self.watch.drain();
         self.probe(vm)?;
@@ -97,7 +99,10 @@ impl Play<'_> {
     }
 
     /// Compares the tables with the tree, and ends the process that is not the VM any more.
-    #[expect(clippy::too_many_arguments, reason = "the facts of one move, used once")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the facts of one move, used once"
+    )]
     fn settle(
         &mut self,
         vm: &str,
@@ -152,7 +157,11 @@ impl Play<'_> {
                     entry.switch,
                     entry.vlan,
                     entry.mac,
-                    if entry.from.is_empty() { "(none)" } else { &entry.from },
+                    if entry.from.is_empty() {
+                        "(none)"
+                    } else {
+                        &entry.from
+                    },
                     entry.to,
                     entry.cause,
                 );
@@ -248,7 +257,12 @@ fn is_good(report: &MigrationReport) -> bool {
 
 /// Switches that had the VM elsewhere, or not at all, and whose first change after the resume was
 /// not an announcement's.
-fn late(expected: &Entries, before: &Entries, moves: &[CamMove], learns: &[CamMove]) -> Vec<String> {
+fn late(
+    expected: &Entries,
+    before: &Entries,
+    moves: &[CamMove],
+    learns: &[CamMove],
+) -> Vec<String> {
     let mut first: BTreeMap<&str, &CamMove> = BTreeMap::new();
     for change in moves.iter().chain(learns) {
         let known = first.entry(&change.switch).or_insert(change);
@@ -279,10 +293,19 @@ fn entries_changed(
 fn entry_changed(seen: &Seen, settings: &Vm, resumed: Duration) -> Option<CamMove> {
     let Record { event, time, .. } = seen.record;
     let (vlan, mac, from, to, cause) = match event {
-        Event::CamMove { vlan, mac, from, to, cause } => {
-            (vlan, mac, from.as_str().to_owned(), to, cause)
-        }
-        Event::CamLearn { vlan, mac, port, cause } => (vlan, mac, String::new(), port, cause),
+        Event::CamMove {
+            vlan,
+            mac,
+            from,
+            to,
+            cause,
+        } => (vlan, mac, from.as_str().to_owned(), to, cause),
+        Event::CamLearn {
+            vlan,
+            mac,
+            port,
+            cause,
+        } => (vlan, mac, String::new(), port, cause),
         Event::CamExpire { .. }
         | Event::CamEvict { .. }
         | Event::CamFlush { .. }
@@ -325,16 +348,26 @@ fn sentence(side: &str, event: &GuestEvent) -> Option<String> {
             number("pages"),
             mib(number("pages")),
         ),
-        ("ready", _) => format!("the target has it all, memory digest {}", text(event, "digest")),
+        ("ready", _) => format!(
+            "the target has it all, memory digest {}",
+            text(event, "digest")
+        ),
         ("resumed", _) => "the source is told and lets go".to_owned(),
         ("running", _) => "RESUME".to_owned(),
         ("announced", "target") => format!("announcement: {}", text(event, "kind")),
         ("verified", _) => format!(
             "memory left behind {}: digest {}",
-            if event.fields.get("equal") == Some(&Value::Bool(true)) { "is equal" } else { "DIFFERS" },
+            if event.fields.get("equal") == Some(&Value::Bool(true)) {
+                "is equal"
+            } else {
+                "DIFFERS"
+            },
             text(event, "digest"),
         ),
-        ("failed", _) => format!("FAILED: {}; the VM goes on where it was", text(event, "reason")),
+        ("failed", _) => format!(
+            "FAILED: {}; the VM goes on where it was",
+            text(event, "reason")
+        ),
         ("not-arrived", _) => format!("the target gives up: {}", text(event, "reason")),
         (_, _) => return None,
     })
@@ -343,8 +376,4 @@ fn sentence(side: &str, event: &GuestEvent) -> Option<String> {
 fn text(event: &GuestEvent, key: &str) -> String {
     let text = event.fields.get(key).and_then(Value::as_str);
     text.unwrap_or_default().to_owned()
-}
-
-fn vlan_number(vlan: etherparse::VlanId) -> VlanNumber {
-    VlanNumber::new(vlan.value()).unwrap_or(VlanNumber::DEFAULT)
 }

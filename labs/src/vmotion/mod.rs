@@ -43,7 +43,7 @@ pub struct Options {
 ///
 /// When a process cannot be started or a switch does not answer.
 pub fn run(lab: &Lab, options: Options) -> Result<bool, LabError> {
-    let mut story = Story::new(options);
+    let story = Story::new(options);
     let watch = Watch::start(lab)?;
     let mut guests = Guests::default();
     for (vm, settings) in lab.topology.vms() {
@@ -115,7 +115,8 @@ impl Play<'_> {
         if let (Some(first), Some(last)) = (first, last) {
             self.report.stp.converged_ms = report::ms(last.saturating_sub(first));
             let took = last.saturating_sub(first).as_secs_f64();
-            let text = format!("the tree stands: last port settled {took:.3} s after the first link");
+            let text =
+                format!("the tree stands: last port settled {took:.3} s after the first link");
             self.story.line(last, &text)?;
         }
         self.story.drawing(&draw::draw(&self.lab.topology, &view))?;

@@ -18,7 +18,10 @@ pub(super) fn expected(topology: &Topology, view: &View, vswitch: &str, port: &s
     let mut expected = Entries::new();
     expected.insert(vswitch.to_owned(), port.to_owned());
     let mut open = VecDeque::from([vswitch.to_owned()]);
-    let forwards = |end| view.port(end).is_some_and(|p| p.link && p.state == "forwarding");
+    let forwards = |end| {
+        view.port(end)
+            .is_some_and(|p| p.link && p.state == "forwarding")
+    };
     while let Some(here) = open.pop_front() {
         for link in &topology.links {
             let near = link.endpoints.iter().find(|end| end.node == here);
@@ -60,5 +63,7 @@ pub(super) fn stale(expected: &Entries, actual: &Entries) -> Vec<String> {
     let wrong = actual
         .iter()
         .filter(|(switch, port)| expected.get(*switch) != Some(port));
-    wrong.map(|(switch, port)| format!("{switch}:{port}")).collect()
+    wrong
+        .map(|(switch, port)| format!("{switch}:{port}"))
+        .collect()
 }

@@ -82,9 +82,8 @@ fn client_host<'l>(lab: &'l Lab, vm: &Vm) -> Option<&'l str> {
     let found = hosts.find(|(_, host)| {
         let mut addresses = host.ports.iter().flat_map(|port| &port.addresses);
         host.vswitch.is_none()
-            && addresses.any(|address| {
-                address.ip.is_ipv4() && network(address.ip) == network(vm.ip.ip)
-            })
+            && addresses
+                .any(|address| address.ip.is_ipv4() && network(address.ip) == network(vm.ip.ip))
     });
     found.map(|(name, _)| name)
 }

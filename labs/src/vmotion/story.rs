@@ -1,7 +1,7 @@
 //! The run as people read it.
 
 use core::time::Duration;
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _};
 
 use super::Options;
 use super::report::{MigrationReport, Report};
@@ -89,14 +89,32 @@ impl Story {
             late => format!("NOT by an announcement: {}", late.join(", ")),
         };
         let lines = [
-            ("total time", format!("{:.1} ms, {} rounds, {} MiB", migration.total_ms, migration.rounds, migration.memory_mib)),
-            ("pause (stop to resume)", format!("{:.2} ms", migration.pause_ms)),
-            ("silence seen by ping", format!("{:.1} ms", migration.ping_gap_ms)),
-            ("longest TCP stall", format!("{:.1} ms", tcp.longest_stall_ms)),
+            (
+                "total time",
+                format!(
+                    "{:.1} ms, {} rounds, {} MiB",
+                    migration.total_ms, migration.rounds, migration.memory_mib
+                ),
+            ),
+            (
+                "pause (stop to resume)",
+                format!("{:.2} ms", migration.pause_ms),
+            ),
+            (
+                "silence seen by ping",
+                format!("{:.1} ms", migration.ping_gap_ms),
+            ),
+            (
+                "longest TCP stall",
+                format!("{:.1} ms", tcp.longest_stall_ms),
+            ),
             ("bytes lost", tcp.bytes_lost.to_string()),
             ("session alive", yes(tcp.alive).to_owned()),
             ("memory equal", yes(migration.memory_equal).to_owned()),
-            ("entries rewritten", format!("{}, each {rewritten}", migration.cam_moves.len())),
+            (
+                "entries rewritten",
+                format!("{}, each {rewritten}", migration.cam_moves.len()),
+            ),
             ("stale entries left", stale),
         ];
         for (name, value) in lines {
