@@ -12,6 +12,7 @@
 //! The core ([`Switch`] and what it owns) has no I/O, no clock and no threads: `now` goes in as an argument,
 //! [`Switch::deadline`] comes out, effects go through the [`Ports`] trait.
 
+pub mod cli;
 mod clock;
 pub mod config;
 pub mod control;
@@ -26,6 +27,7 @@ pub mod port;
 mod port_name;
 mod ports;
 mod portset;
+pub mod show;
 mod switch;
 #[expect(unsafe_code, reason = "the project's system calls have one address")]
 mod sys;

@@ -1,2 +1,78 @@
 //! `switchd`: one switch, one process.
-fn main() {}
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{CommandFactory, Parser};
+use switchd::config::{self, Config, ConfigError, Flags, RawConfig, World};
+use switchd::control::{CLIENTS_MAX, Server, execute, socket_path};
+use switchd::{Daemon, Inputs, Signals, Waker, cli};
+
+/// The configuration is wrong; clap uses the same for usage.
+const EXIT_CONFIG: u8 = 2;
+
+fn main() -> ExitCode {
+    let flags = Flags::parse();
+    if let Some(shell) = flags.completions {
+        return cli::print(&cli::completions(shell, &mut Flags::command()));
+    }
+    let config = match read(&flags) {
+        Ok(config) => config,
+        Err(error) => {
+            eprintln!("{error}");
+            return ExitCode::from(EXIT_CONFIG);
+        }
+    };
+    if flags.check {
+        return cli::print(&format!(
+            "switch '{}': configuration is good, {} ports\n",
+            config.name,
+            config.ports.len()
+        ));
+    }
+    match run(config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("switchd: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The configuration: the file's, if one is named, with the flags' over it.
+fn read(flags: &Flags) -> Result<Config, ConfigError> {
+    let mut raw = match &flags.config {
+        Some(path) => {
+            let text = std::fs::read_to_string(path)
+                .map_err(|error| ConfigError::of_file(path, format!("cannot be read: {error}")))?;
+            config::parse_file(path, &text)?
+        }
+        None => RawConfig::default(),
+    };
+    raw.extend(flags.raw());
+    raw.check(World::default())
+}
+
+/// Runs until SIGTERM or SIGINT; everything made is gone when this returns.
+fn run(config: Config) -> anyhow::Result<()> {
+    let signals = Signals::block().context("cannot take signals")?;
+    let waker = Waker::new().context("cannot make an eventfd")?;
+    let (requests, asked) = crossbeam_channel::bounded(CLIENTS_MAX);
+    let wake = waker.clone();
+    let (name, run_dir) = (config.name.clone(), config.run_dir.clone());
+    // First the name, then the ports: a second switch of this name is refused before it touches anything.
+    let (_server, events) = Server::spawn(&run_dir, &name, requests, move || wake.wake())?;
+    let inputs = Inputs {
+        requests: asked,
+        waker,
+        signals: Some(signals),
+        execute,
+        events: Some(events),
+    };
+    let mut daemon = Daemon::start(config, inputs)?;
+    eprintln!(
+        "switchd: {name} runs, control socket {}; ask it: switchctl {name} show interfaces",
+        socket_path(&run_dir, &name).display()
+    );
+    daemon.run().context("the loop cannot go on")
+}

@@ -1,7 +1,7 @@
 //! What is wrong with a configuration, and where.
 
 use core::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Where a value was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub enum Origin {
         /// The line.
         line: usize,
     },
+    /// A file as a whole.
+    File(PathBuf),
     /// A flag and, if it takes several, which one.
     Flag(String),
     /// Nowhere: the default, or a live command.
@@ -23,6 +25,7 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Line { file, line } => write!(f, "{}:{line}: ", file.display()),
+            Self::File(file) => write!(f, "{}: ", file.display()),
             Self::Flag(flag) => write!(f, "{flag}: "),
             Self::Nowhere => Ok(()),
         }
@@ -49,6 +52,19 @@ impl fmt::Display for Problem {
 pub struct ConfigError {
     /// In the order found.
     pub problems: Vec<Problem>,
+}
+
+impl ConfigError {
+    /// A file that is wrong as a whole.
+    #[must_use]
+    pub fn of_file(path: &Path, message: String) -> Self {
+        Self {
+            problems: vec![Problem {
+                at: Origin::File(path.to_owned()),
+                message,
+            }],
+        }
+    }
 }
 
 impl std::error::Error for ConfigError {}

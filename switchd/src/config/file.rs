@@ -129,7 +129,7 @@ impl Reader<'_> {
         // Tables come back sorted by key; people read files by line.
         entries.sort_by_key(|entry| match &entry.at {
             Origin::Line { line, .. } => *line,
-            Origin::Flag(_) | Origin::Nowhere => 0,
+            Origin::File(_) | Origin::Flag(_) | Origin::Nowhere => 0,
         });
         Group {
             title,

@@ -1,0 +1,122 @@
+//! What `switchctl --help` teaches, and what shells complete.
+
+use clap::{Arg, Command};
+
+/// The long help of `switchctl`.
+pub const HELP: &str = "\
+Ask and configure a running switchd.
+
+Usage: switchctl [OPTIONS] NAME COMMAND…
+       switchctl [OPTIONS] [list]
+       switchctl completions bash|zsh|fish
+
+Look:
+  switchctl sw1 show mac address-table                who is where; add vlan 10, interface p1,
+                                                      address 5254.0000.0005, count
+  switchctl sw1 show spanning-tree [detail]           root, roles, states, timers
+  switchctl sw1 show vlan                             VLANs and their ports
+  switchctl sw1 show interfaces [p1] [counters]       ports; frames, octets, drops and their reasons
+  switchctl sw1 show running-config                   a file that reproduces the live configuration
+  switchctl sw1 show version
+  switchctl sw1 events [--follow] [--since N]         what happened: moves, states, links
+
+Change, live:
+  switchctl sw1 set port p1 down                      up, down
+  switchctl sw1 set port p1 access 10                 or: trunk 10,20-29 native 1, hybrid, dot1q-tunnel 100
+  switchctl sw1 set port p1 cost 19 priority 64 edge  spanning tree of one port; cost auto, edge off
+  switchctl sw1 set spanning-tree priority 4096       or: on, off, hello-time 1, max-age 6, forward-time 4
+  switchctl sw1 set ageing-time 60
+  switchctl sw1 set mac address-table static 5254.0000.0005 vlan 10 interface p1
+  switchctl sw1 no mac address-table static 5254.0000.0005 vlan 10
+  switchctl sw1 add port p9 tap access 10             tap or packet; remove port p9
+  switchctl sw1 clear mac address-table dynamic       all, or vlan 10, interface p1, address M
+
+Any unambiguous beginning of a word will do: switchctl sw1 sh mac add
+
+Options:
+      --json           print JSON instead of text
+      --run-dir DIR    directory of control sockets [default: $ALGORHYME_RUN_DIR, /run/algorhyme or
+                       $XDG_RUNTIME_DIR/algorhyme]
+  -h, --help           print this
+  -V, --version        print the version
+
+Exit codes: 0 done, 1 the switch refused or does not answer, 2 no such command.
+";
+
+/// The commands as clap has them: for completion scripts only, the words are read by [`parse`](super::parse()).
+#[must_use]
+pub fn command() -> Command {
+    let words = |name: &'static str, below: &[Command]| {
+        Command::new(name).subcommands(below.iter().cloned())
+    };
+    let leaf = Command::new;
+    let table = |below: &[Command]| words("mac", &[words("address-table", below)]);
+    let filters = [
+        leaf("vlan"),
+        leaf("interface"),
+        leaf("address"),
+        leaf("count"),
+    ];
+    let port_words = [
+        "up",
+        "down",
+        "access",
+        "trunk",
+        "hybrid",
+        "dot1q-tunnel",
+        "native",
+        "native-tagged",
+        "frames",
+        "cost",
+        "priority",
+        "edge",
+    ];
+    let stp_words = [
+        "on",
+        "off",
+        "priority",
+        "hello-time",
+        "max-age",
+        "forward-time",
+    ];
+    Command::new("switchctl")
+        .disable_help_subcommand(true)
+        .arg(Arg::new("json").long("json").num_args(0).global(true))
+        .arg(
+            Arg::new("run-dir")
+                .long("run-dir")
+                .value_hint(clap::ValueHint::DirPath),
+        )
+        .arg(Arg::new("name"))
+        .subcommands([
+            leaf("list"),
+            words("completions", &["bash", "zsh", "fish"].map(leaf)),
+            words(
+                "show",
+                &[
+                    table(&filters),
+                    words("spanning-tree", &[leaf("detail")]),
+                    leaf("vlan"),
+                    words("interfaces", &[leaf("counters")]),
+                    leaf("running-config"),
+                    leaf("version"),
+                ],
+            ),
+            words("clear", &[table(&[words("dynamic", &filters[..3])])]),
+            words(
+                "set",
+                &[
+                    words("port", &port_words.map(leaf)),
+                    words("spanning-tree", &stp_words.map(leaf)),
+                    leaf("ageing-time"),
+                    table(&[leaf("static")]),
+                ],
+            ),
+            words("no", &[table(&[leaf("static")])]),
+            words("add", &[leaf("port")]),
+            words("remove", &[leaf("port")]),
+            Command::new("events")
+                .arg(Arg::new("follow").long("follow").num_args(0))
+                .arg(Arg::new("since").long("since")),
+        ])
+}
