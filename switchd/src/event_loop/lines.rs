@@ -25,6 +25,8 @@ pub(super) struct Line {
     place: Option<(NamespaceId, u32)>,
     /// The device was deleted by somebody else, or its state cannot be known.
     pub(super) trouble: Option<String>,
+    /// Nobody tells of its link's changes: it must be looked at.
+    pub(super) is_unwatched: bool,
     enabled: bool,
 }
 
@@ -72,6 +74,7 @@ impl Line {
             device: Some(device),
             place: None,
             trouble: None,
+            is_unwatched: false,
             enabled: true,
         };
         if config.down {
@@ -122,6 +125,7 @@ impl Line {
             Ok(place) => {
                 self.place = Some((place.namespace, place.index));
                 self.trouble = None;
+                self.is_unwatched = false;
                 if place.works {
                     LinkState::Up(Speed::default())
                 } else {
@@ -133,8 +137,9 @@ impl Line {
                 LinkState::Down
             }
             Err(error) => {
-                // We cannot see it: frames say whether it works.
+                // We cannot see it: taken for up, so that its frames pass.
                 self.place = None;
+                self.is_unwatched = true;
                 self.trouble = Some(format!("link state unknown: {error}"));
                 LinkState::Up(Speed::default())
             }
@@ -165,6 +170,7 @@ impl Line {
     pub(super) fn gone(&mut self) {
         self.device = None;
         self.place = None;
+        self.is_unwatched = false;
         self.trouble = Some("the device was deleted; remove and add the port".to_owned());
     }
 

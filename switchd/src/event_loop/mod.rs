@@ -30,6 +30,9 @@ pub use poller::{Signals, Waker};
 /// Requests carried out between two batches, at most.
 const REQUESTS_MAX: usize = 8;
 
+/// How often a link is looked at whose changes nobody tells of.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
 /// What the loop listens to beside its ports.
 #[derive(Debug)]
 pub struct Inputs {
@@ -82,6 +85,8 @@ pub struct Daemon {
     execute: Executor,
     /// What one wait found; kept for its memory.
     ready: Vec<Ready>,
+    /// When to look at the links that cannot be watched, if there are any.
+    look_at: Option<Duration>,
 }
 
 impl Daemon {
@@ -126,6 +131,7 @@ impl Daemon {
             requests: inputs.requests,
             execute: inputs.execute,
             ready: Vec::new(),
+            look_at: None,
         };
         let now = Clock.now();
         daemon.outbox.set_now(now);
@@ -155,8 +161,8 @@ impl Daemon {
         loop {
             let mut ready = std::mem::take(&mut self.ready);
             ready.clear();
-            self.poller
-                .wait(self.switch.deadline(), |what| ready.push(what))?;
+            let deadline = [self.switch.deadline(), self.look_at].into_iter().flatten();
+            self.poller.wait(deadline.min(), |what| ready.push(what))?;
             for &what in &ready {
                 let now = Clock.now();
                 self.outbox.set_now(now);
@@ -170,6 +176,9 @@ impl Daemon {
                 if self.switch.deadline().is_some_and(|due| due <= now) {
                     self.switch.timeout(now, &mut self.outbox);
                     self.flush();
+                }
+                if self.look_at.is_some_and(|due| due <= now) {
+                    self.look(now);
                 }
             }
             self.ready = ready;
@@ -254,7 +263,27 @@ impl Daemon {
         let lines = &self.lines;
         self.namespaces
             .retain(|id| lines.iter().flatten().any(|line| line.is_in(id)));
+        self.plan_look(now);
         self.flush();
+    }
+
+    /// Looks at the links that cannot be watched.
+    fn look(&mut self, now: Duration) {
+        for number in self.numbers() {
+            let line = line_of(&mut self.lines, number).filter(|line| line.is_unwatched);
+            if let Some(line) = line {
+                let state = line.look(&mut self.namespaces, &self.poller);
+                self.set_link(now, number, state);
+            }
+        }
+        self.plan_look(now);
+        self.flush();
+    }
+
+    fn plan_look(&mut self, now: Duration) {
+        let unwatched = self.lines.iter().flatten().any(|line| line.is_unwatched);
+        let planned = self.look_at.filter(|&at| at > now);
+        self.look_at = unwatched.then(|| planned.unwrap_or(now + LOOK_EVERY));
     }
 
     fn set_link(&mut self, now: Duration, port: PortNumber, state: LinkState) {

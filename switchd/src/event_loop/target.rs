@@ -38,6 +38,7 @@ impl Daemon {
         let line = self.lines[usize::from(number.get())].insert(line);
         let state = line.look(&mut self.namespaces, &self.poller);
         self.set_link(now, number, state);
+        self.plan_look(now);
         watched.map_err(|error| {
             let message = format!("port {}: cannot wait for its frames: {error}", port.name);
             self.disconnect(now, number);

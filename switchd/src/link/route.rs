@@ -344,3 +344,48 @@ fn attributes(octets: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
         Some((kind, attribute.into_inner().get(NLA_HEADER_SIZE..len)?))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_loopback_interface_is_there_and_carries_no_ethernet() {
+        let mut here = Namespace::here().unwrap();
+        let lo = here.by_name("lo").unwrap().unwrap();
+        assert_eq!((lo.name.as_str(), lo.is_ethernet), ("lo", false));
+        assert_eq!(here.by_index(lo.index).unwrap(), Some(lo));
+    }
+
+    #[test]
+    fn an_interface_that_is_not_there_is_none() {
+        let mut here = Namespace::here().unwrap();
+        assert_eq!(here.by_name("no-such-link").unwrap(), None);
+        assert_eq!(here.by_index(0x7fff_fff0).unwrap(), None);
+    }
+
+    #[test]
+    fn what_bridges_tell_of_their_ports_is_no_change_of_a_link() {
+        let mut payload = [0; LINK_HEADER_LEN];
+        payload[4] = 9;
+        assert_eq!(
+            change(RTM_DELLINK, &payload),
+            Some(Change::Gone { index: 9 })
+        );
+        payload[0] = u8::try_from(libc::AF_BRIDGE).unwrap();
+        assert_eq!(change(RTM_DELLINK, &payload), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_datagram_is_read_to_its_end(
+            octets in proptest::collection::vec(any::<u8>(), 0..200), kind in 14_u16..20,
+        ) {
+            messages(&octets, |kind, payload| {
+                let _ = (change(kind, payload), refusal(payload));
+            });
+            let _ = change(kind, &octets);
+        }
+    }
+}

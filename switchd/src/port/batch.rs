@@ -218,3 +218,78 @@ pub(crate) fn parts<'a>(header: &'a [u8; HEADER_LEN], frame: &'a [u8]) -> [IoSli
         IoSlice::new(&[]),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tag::Tci;
+    use proptest::prelude::*;
+
+    const HEADER: [u8; HEADER_LEN] = [0; HEADER_LEN];
+
+    /// A batch that has received `frames`, each with the tag that the kernel took out.
+    fn batch(frames: &[(&[u8], Option<[u8; TAG_LEN]>)]) -> Batch {
+        let mut batch = Batch::new();
+        for (place, (frame, _)) in batch.places().into_iter().zip(frames) {
+            place.header.copy_from_slice(&HEADER);
+            let len = frame.len().min(place.frame.len());
+            place.frame[..len].copy_from_slice(&frame[..len]);
+        }
+        for (place, (frame, tag)) in frames.iter().enumerate() {
+            batch.accept(place, HEADER_LEN + frame.len(), *tag);
+        }
+        batch
+    }
+
+    fn sent(batch: &Batch, outgoing: &Outgoing) -> Vec<u8> {
+        let header = batch.header(outgoing);
+        let parts = batch.parts(outgoing, &header);
+        let octets = parts[1..].iter().flat_map(|part| part.to_vec()).collect();
+        assert_eq!(batch.octets(outgoing), Vec::len(&octets));
+        octets
+    }
+
+    #[test]
+    fn a_stripped_tag_is_put_back() {
+        let batch = batch(&[(b"destinsourceABCD", Some([0x81, 0, 0, 10]))]);
+        assert_eq!(batch.frame(0), b"destinsource\x81\0\0\x0aABCD");
+    }
+
+    #[test]
+    fn refused_frames_are_counted_and_leave_no_gap() {
+        let (short, long) = (vec![1; 60], vec![2; FRAME_LEN_MAX + 1]);
+        let cut = vec![3; PLACE_LEN];
+        let mut batch = batch(&[(&short, None), (&long, None), (&cut, None), (&short, None)]);
+        assert_eq!(batch.len(), 2);
+        assert_eq!(batch.frame(1), short);
+        assert_eq!(
+            batch.take_drops(),
+            [(DropReason::Oversize, 2), (DropReason::BadOffload, 0)]
+        );
+        assert_eq!(batch.take_drops().map(|(_, frames)| frames), [0, 0]);
+    }
+
+    #[test]
+    fn fewer_octets_than_a_header_are_no_frame() {
+        let mut batch = Batch::new();
+        batch.places();
+        batch.accept(0, HEADER_LEN - 1, None);
+        assert_eq!(batch.len(), 0);
+        assert_eq!(batch.take_drops()[1], (DropReason::BadOffload, 1));
+    }
+
+    proptest! {
+        #[test]
+        fn a_frame_leaves_as_the_core_wants_it(
+            frame in proptest::collection::vec(any::<u8>(), 18..200),
+            strip: bool,
+            tci: Option<[u8; 2]>,
+        ) {
+            let batch = batch(&[(&frame, None)]);
+            let relayed = Relayed::new(batch.frame(0), strip, tci.map(Tci::from_octets));
+            let mut wanted = Vec::new();
+            relayed.write_to(&mut wanted);
+            prop_assert_eq!(sent(&batch, &Outgoing::new(0, &relayed)), wanted);
+        }
+    }
+}
