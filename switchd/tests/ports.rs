@@ -4,7 +4,9 @@
 
 mod support;
 
-use stp::PortState;
+use std::time::Duration;
+
+use stp::{BridgeTimes, PortState};
 use support::stream::transfer;
 use support::switch::{Switch, config, number, port, vlan};
 use support::wire::{Wire, frame, tagged};
@@ -13,6 +15,7 @@ use switchd::config::{PortKind, PortMode, VlanSet};
 use switchd::control::Target;
 use switchd::counters::DropReason;
 
+const SECOND: Duration = Duration::from_secs(1);
 const MIB: usize = 1 << 20;
 const STATION_A: [u8; 6] = [2, 0, 0, 0, 0, 0xa];
 const STATION_B: [u8; 6] = [2, 0, 0, 0, 0, 0xb];
@@ -402,6 +405,8 @@ fn a_ring_of_two_blocks_one_port_and_discards_until_then() {
         ];
         let mut config = config(&ports);
         config.stp.enabled = true;
+        // The fastest legal: listening and learning are over after eight seconds.
+        config.stp.times = BridgeTimes::new(6 * SECOND, SECOND, 4 * SECOND).unwrap();
         config.address = Some(address.parse().unwrap());
         Switch::start(namespace, config).unwrap()
     };
