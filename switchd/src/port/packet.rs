@@ -1,4 +1,8 @@
 //! A port that is an AF_PACKET socket on an interface that exists: a veth end, a NIC.
+//!
+//! The 10-octet virtio-net header cannot describe a super-frame inside a tunnel (VXLAN, GRE): the kernel hands
+//! such a frame over as an error, and it is counted as `bad-offload`. A host that tunnels through a packet port
+//! switches that one offload off (`ethtool -K eth0 tx-udp_tnl-segmentation off tx-gre-segmentation off`).
 
 use std::array;
 use std::io::{self, IoSlice};
