@@ -165,6 +165,7 @@ fn answer(
         (Reply::Interfaces { interfaces }, _) => show::interface_status(&interfaces),
         (Reply::RunningConfig { toml }, _) => toml,
         (Reply::Version(version), _) => show::version(&version),
+        (Reply::Cleared { count: 1 }, _) => "1 address cleared\n".to_owned(),
         (Reply::Cleared { count }, _) => format!("{count} addresses cleared\n"),
         (Reply::PortAdded { number }, _) => format!("added as port {number}\n"),
         (Reply::Done | Reply::Events { .. }, _) => String::new(),

@@ -6,7 +6,7 @@ use cam::{AgeingTime, Capacity};
 
 use super::error::{ConfigError, Origin, Problem, did_you_mean};
 use super::legal::{self, AGEING_LEGAL, World};
-use super::raw::{Entry, Group, RawConfig};
+use super::raw::{Group, RawConfig};
 use super::settings::{self, BRIDGE_PRIORITY_RANGE, PORT_KEYS};
 use super::{Config, PortKind, PortSettings, StpConfig, StpSettings};
 use crate::port_name::PortName;
@@ -45,9 +45,7 @@ impl RawConfig {
         checker.static_macs(&self.static_macs, &mut config);
         match checker.problems.is_empty() {
             true => Ok(config),
-            false => Err(ConfigError {
-                problems: checker.problems,
-            }),
+            false => Err(ConfigError::sorted(checker.problems)),
         }
     }
 }
@@ -246,17 +244,16 @@ struct WrittenPort {
     settings: PortSettings,
 }
 
-/// Where a key was written last, and the title of its group.
+/// Where a key was written last, or else another of the times it has to go with; and the title of its group.
 fn place(groups: &[Group], key: &str) -> (Origin, String) {
-    let written = |group: &&Group| group.entries.iter().any(|entry| entry.key == key);
-    let group = groups.iter().rev().find(written).or(groups.last());
-    let Some(group) = group else {
-        return (Origin::Nowhere, String::new());
-    };
-    let of_key = |entry: &&Entry| entry.key == key;
-    let entry = group.entries.iter().find(of_key);
-    let at = entry.map_or(&group.at, |entry| &entry.at);
-    (at.clone(), group.title.clone())
+    let keys = [key, "max-age", "hello", "forward-delay"];
+    let written = keys.iter().find_map(|key| {
+        groups.iter().rev().find_map(|group| {
+            let entry = group.entries.iter().find(|entry| entry.key == *key)?;
+            Some((entry.at.clone(), group.title.clone()))
+        })
+    });
+    written.unwrap_or((Origin::Nowhere, String::new()))
 }
 
 fn unknown_key(key: &str, known: &[&str]) -> String {

@@ -55,6 +55,15 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
+    /// Problems in the order of the lines they stand on.
+    pub(super) fn sorted(mut problems: Vec<Problem>) -> Self {
+        problems.sort_by_key(|problem| match problem.at {
+            Origin::Line { line, .. } => line,
+            Origin::File(_) | Origin::Flag(_) | Origin::Nowhere => 0,
+        });
+        Self { problems }
+    }
+
     /// A file that is wrong as a whole.
     #[must_use]
     pub fn of_file(path: &Path, message: String) -> Self {

@@ -106,7 +106,9 @@ impl Reader<'_> {
     }
 
     fn group(&mut self, mut title: String, start: usize, table: &DeTable<'_>) -> Group {
-        if let Some(DeValue::String(name)) = table.get("name").map(Spanned::get_ref) {
+        if let Some(DeValue::String(name)) = table.get("name").map(Spanned::get_ref)
+            && title.starts_with("[[")
+        {
             title = format!("{title} {name}");
         }
         let mut entries = Vec::new();
