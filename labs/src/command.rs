@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use switchd::control::default_run_dir;
 
 use crate::cli::{Cli, Command};
-use crate::lab::{self, Condition, Lab, LabError, Options, View, draw};
+use crate::lab::{self, Condition, Lab, LabError, Options, View, draw, interrupt};
 use crate::run;
 use crate::scenarios::{self, FindError, SCENARIOS};
 use crate::topology::Topology;
@@ -118,6 +118,7 @@ fn up(
     quiet: bool,
 ) -> Result<ExitCode, CommandError> {
     let topology = topology(lab, name)?;
+    interrupt::catch()?;
     let start = Instant::now();
     let progress = |text: &str| {
         if !quiet {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::command::{CommandError, print};
 use crate::guest::shell::monotonic;
-use crate::lab::{self, Lab, LabError, Options, Outcome, View, draw, run_step};
+use crate::lab::{self, Lab, LabError, Options, Outcome, View, draw, interrupt, run_step};
 use crate::topology::{Step, StepKind, Topology};
 use crate::vmotion;
 
@@ -40,6 +40,7 @@ pub fn run(
     keep: bool,
 ) -> Result<ExitCode, CommandError> {
     lab::check_privilege().map_err(LabError::from)?;
+    interrupt::catch()?;
     let start = Instant::now();
     let begun = monotonic();
     let say = |text: &str| {

@@ -8,11 +8,13 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use switchd::control::{Client, socket_path};
+use switchd::control::{self, Client, ClientError, socket_path};
 
 use super::process::Identity;
 use super::state::{self, Condition, Journal, Lock, Record};
-use super::{Lab, LabError, clear, config, namespace_name, privilege, switch_name, wiring};
+use super::{
+    Lab, LabError, clear, config, interrupt, namespace_name, privilege, switch_name, wiring,
+};
 use crate::netns::Namespace;
 use crate::topology::Topology;
 
@@ -164,10 +166,9 @@ impl Site<'_> {
         let namespace = self.namespace(name)?;
         let mut child = spawn(&self.journal, &namespace, name, "switchd", &mut command)?;
         let end = Instant::now() + READY_PATIENCE;
-        while let Err(error) = Client::connect(&path) {
-            let exited = child
-                .try_wait()
-                .map_err(|source| LabError::io(format!("watch {name}"), source))?;
+        while let Err(error) = ready(&path) {
+            let exited = child.try_wait();
+            let exited = exited.map_err(|source| LabError::io(format!("watch {name}"), source))?;
             if exited.is_some() || Instant::now() > end {
                 let said = last_words(&log);
                 let reason = if said.is_empty() {
@@ -181,7 +182,7 @@ impl Site<'_> {
                     reason,
                 });
             }
-            std::thread::sleep(POLL);
+            interrupt::pause(POLL)?;
         }
         self.say(&format!("{name}: switchd {} answers", child.id()));
         Ok(())
@@ -209,6 +210,12 @@ impl Site<'_> {
     fn say(&self, text: &str) {
         (self.progress)(text);
     }
+}
+
+/// The socket is there before the ports are; a question is answered when both are.
+fn ready(socket: &Path) -> Result<(), ClientError> {
+    Client::connect(socket)?.call(&control::Command::ShowVersion)?;
+    Ok(())
 }
 
 /// Starts `command` inside `namespace`, away from the terminal's signals, and writes it down.
@@ -273,7 +280,8 @@ fn each<T: Sync>(
             .get(next.fetch_add(1, Ordering::Relaxed))
             .filter(|_| !failed())
         {
-            if let (Err(error), Ok(mut failure)) = (work(item), failure.lock()) {
+            let done = interrupt::check().and_then(|()| work(item));
+            if let (Err(error), Ok(mut failure)) = (done, failure.lock()) {
                 failure.get_or_insert(error);
             }
         }

@@ -96,6 +96,9 @@ pub enum LabError {
         /// The processes.
         pids: String,
     },
+    /// The user, or the system, wants the program to end.
+    #[error("interrupted")]
+    Interrupted,
     /// Another part could not do its share.
     #[error("{0}")]
     Other(String),
@@ -168,6 +171,8 @@ impl LabError {
             | Self::Switch { .. }
             | Self::Stuck { .. }
             | Self::Other(_) => 1,
+            // As a shell reports a program that SIGINT has ended.
+            Self::Interrupted => 130,
         }
     }
 }

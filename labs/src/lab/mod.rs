@@ -10,6 +10,7 @@ mod clear;
 mod config;
 pub mod draw;
 mod error;
+pub mod interrupt;
 mod ping;
 mod privilege;
 mod process;

@@ -7,7 +7,7 @@ use pnet_base::MacAddr;
 use switchd::config::StpSettings;
 use switchd::control::{Command, MacFilter, Reply};
 
-use super::{Lab, LabError, View, ping, wiring};
+use super::{Lab, LabError, View, interrupt, ping, wiring};
 use crate::topology::{
     Check, Endpoint, Expectation, LinkChange, MacSubject, Setting, StepKind, Switch,
 };
@@ -46,7 +46,7 @@ pub fn run_step(
 ) -> Result<Outcome, LabError> {
     match step {
         StepKind::Wait(time) => {
-            std::thread::sleep(*time);
+            interrupt::pause(*time)?;
             Ok(Outcome::done(format!("waited {time:?}")))
         }
         StepKind::WaitConverged(patience) => converged(lab, *patience),
@@ -123,7 +123,7 @@ fn run_check(lab: &Lab, check: &Check) -> Result<Outcome, LabError> {
             };
             return Ok(Outcome { ok: seen.ok, text });
         }
-        std::thread::sleep(POLL);
+        interrupt::pause(POLL)?;
     }
 }
 

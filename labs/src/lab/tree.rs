@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use pnet_base::MacAddr;
 use switchd::control::{Command, Reply, SpanningTree};
 
-use super::{Lab, LabError};
+use super::{Lab, LabError, interrupt};
 use crate::topology::Endpoint;
 
 /// How often switches are asked while waiting.
@@ -144,7 +144,7 @@ impl Lab {
             if start.elapsed() >= patience {
                 return Ok((view, None));
             }
-            std::thread::sleep(POLL);
+            interrupt::pause(POLL)?;
         }
     }
 

@@ -30,6 +30,7 @@ use std::process::{Child, Command};
 use nix::fcntl::{Flock, FlockArg};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, setns, unshare};
+use nix::sys::signal::SigSet;
 
 pub use net::{LinkInfo, Net, VethEnd, add_veth};
 
@@ -178,7 +179,11 @@ impl Namespace {
     /// When the namespace cannot be entered or the program not started.
     pub fn spawn(&self, command: &mut Command) -> Result<Child, Error> {
         let program = command.get_program().to_string_lossy().into_owned();
-        let child = self.run(|| command.spawn())?;
+        let child = self.run(|| {
+            // A child inherits the signals its parent's thread does not hear; it shall hear all.
+            SigSet::empty().thread_set_mask()?;
+            command.spawn()
+        })?;
         child.map_err(|source| {
             Error::new(
                 format!("start {program} in the namespace {}", self.name),
