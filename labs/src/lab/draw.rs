@@ -55,16 +55,29 @@ struct Drawing<'t> {
 
 /// A line below a node.
 enum Branch<'t> {
-    Link {
-        index: usize,
+    /// A cable.
+    Cable {
+        link: usize,
         own: &'t Endpoint,
         far: &'t Endpoint,
     },
+    /// A shared segment this node is on.
+    Segment { link: usize, own: &'t Endpoint },
+    /// The port of a VM.
     Vm {
         port: &'t str,
         vm: &'t str,
         here: bool,
     },
+}
+
+impl Branch<'_> {
+    fn link(&self) -> Option<usize> {
+        match self {
+            Self::Cable { link, .. } | Self::Segment { link, .. } => Some(*link),
+            Self::Vm { .. } => None,
+        }
+    }
 }
 
 impl<'t> Drawing<'t> {
@@ -78,6 +91,9 @@ impl<'t> Drawing<'t> {
             } else {
                 ("├─", "│  ")
             };
+            let line = format!("{indent}{fork} ");
+            let below = format!("{indent}{below}");
+            self.links.extend(branch.link());
             match branch {
                 Branch::Vm { port, vm, here } => {
                     let what = if here {
@@ -85,48 +101,76 @@ impl<'t> Drawing<'t> {
                     } else {
                         format!("({vm} elsewhere)")
                     };
-                    let own = self.end(&Endpoint {
+                    let own = Endpoint {
                         node: node.to_owned(),
                         port: port.to_owned(),
-                    });
-                    let _ = writeln!(self.text, "{indent}{fork} {own} ─── {what}");
-                }
-                Branch::Link { index, own, far } => {
-                    self.links.insert(index);
-                    let carries = self.carries(own) && self.carries(far);
-                    let grows = carries && self.drawn.insert(&far.node);
-                    let wire = if carries { "───" } else { "─╳─" };
-                    let label = if grows {
-                        self.label(&far.node)
-                    } else {
-                        far.node.clone()
                     };
-                    let (own, end) = (self.end(own), self.end(far));
-                    let _ = writeln!(self.text, "{indent}{fork} {own} {wire} {end}  {label}");
-                    if grows {
-                        self.branches(&far.node, &format!("{indent}{below}"));
-                        // Deeper branches may have drawn some of these links from their other end.
-                        branches.retain(|branch| !matches!(branch, Branch::Link { index, .. } if self.links.contains(index)));
-                    }
+                    let _ = writeln!(self.text, "{line}{} ─── {what}", self.end(&own));
                 }
+                Branch::Cable { own, far, .. } => {
+                    let _ = write!(self.text, "{line}{} ", self.end(own));
+                    self.far_end(far, self.carries(own), &below);
+                }
+                Branch::Segment { link, own } => self.segment(link, own, &line, &below),
             }
+            // Deeper branches may have drawn some of these links from their other end.
+            branches.retain(|branch| !branch.link().is_some_and(|link| self.links.contains(&link)));
+        }
+    }
+
+    /// The rest of a line, from the wire on, and what hangs on the node there if it is met for the first time.
+    fn far_end(&mut self, far: &'t Endpoint, near_carries: bool, below: &str) {
+        let carries = near_carries && self.carries(far);
+        let grows = carries && self.drawn.insert(&far.node);
+        let wire = if carries { "───" } else { "─╳─" };
+        let label = if grows {
+            self.label(&far.node)
+        } else {
+            far.node.clone()
+        };
+        let _ = writeln!(self.text, "{wire} {}  {label}", self.end(far));
+        if grows {
+            self.branches(&far.node, below);
+        }
+    }
+
+    fn segment(&mut self, link: usize, own: &'t Endpoint, line: &str, below: &str) {
+        let topology = self.topology;
+        let ends = &topology.links[link].endpoints;
+        let _ = writeln!(
+            self.text,
+            "{line}{} ─── segment of {} ends",
+            self.end(own),
+            ends.len()
+        );
+        let mut others = ends.iter().filter(|end| *end != own).peekable();
+        while let Some(far) = others.next() {
+            let (fork, deeper) = if others.peek().is_none() {
+                ("└", "   ")
+            } else {
+                ("├", "│  ")
+            };
+            let _ = write!(self.text, "{below}{fork}");
+            self.far_end(far, self.carries(own), &format!("{below}{deeper}"));
         }
     }
 
     /// What hangs on `node` and is not drawn yet: links in file order, then VMs.
     fn branches_of(&self, node: &'t str) -> Vec<Branch<'t>> {
         let mut branches = Vec::new();
-        for (index, link) in self.topology.links.iter().enumerate() {
-            if self.links.contains(&index) {
+        for (link, wire) in self.topology.links.iter().enumerate() {
+            let own = wire.endpoints.iter().find(|end| end.node == node);
+            let Some(own) = own.filter(|_| !self.links.contains(&link)) else {
                 continue;
-            }
-            for own in link.endpoints.iter().filter(|end| end.node == node) {
-                let others = link.endpoints.iter().filter(|end| *end != own);
-                branches.extend(others.map(|far| Branch::Link { index, own, far }));
-                if link.endpoints.len() == 2 {
-                    break;
-                }
-            }
+            };
+            branches.push(match wire.endpoints.as_slice() {
+                [one, other] => Branch::Cable {
+                    link,
+                    own,
+                    far: if own == one { other } else { one },
+                },
+                _ => Branch::Segment { link, own },
+            });
         }
         let ports = self
             .topology
@@ -223,5 +267,80 @@ pub fn short_state(state: &str) -> &str {
         "learning" => "LRN",
         "disabled" => "DIS",
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lab::SwitchView;
+
+    fn switch(address: u8, root: Option<u8>, ports: &[(&str, &str, &str)]) -> SwitchView {
+        let mac = |last| pnet_base::MacAddr::new(2, 0, 0, 0, 0, last);
+        let port = |&(name, role, state): &(&str, &str, &str)| {
+            let view = PortView {
+                role: role.to_owned(),
+                state: state.to_owned(),
+                link: state != "disabled",
+            };
+            (name.to_owned(), view)
+        };
+        SwitchView {
+            pid: 1,
+            address: mac(address),
+            priority: 4096,
+            root: root.map(mac),
+            root_path_cost: 0,
+            ports: ports.iter().map(port).collect(),
+        }
+    }
+
+    #[test]
+    fn a_blocked_link_a_segment_and_a_vm() {
+        let text = "name: x
+topology:
+  nodes:
+    h1: {kind: host, ports: {eth0: {ip: 10.0.0.1/24}}}
+    a: {kind: switch}
+    b: {kind: switch}
+    v: {kind: switch, stp: off}
+    e: {kind: host, vswitch: v}
+    vm1: {kind: vm, host: e, mac: 52:54:00:00:00:05, ip: 10.0.0.5/24}
+  links:
+    - endpoints: [\"a:p1\", \"b:p1\", \"h1:eth0\"]
+    - endpoints: [\"a:p2\", \"b:p2\"]
+    - endpoints: [\"b:p3\", \"v:up\"]
+    - endpoints: [\"b:p4\", \"a:p4\"]
+";
+        let topology = Topology::parse("x.yml", text).unwrap();
+        let (desg, fwd, off) = ("designated", "forwarding", "disabled");
+        let a = [("p1", desg, fwd), ("p2", desg, fwd), ("p4", off, off)];
+        let b = [
+            ("p1", "root", fwd),
+            ("p2", "alternate", "blocking"),
+            ("p3", desg, fwd),
+            ("p4", off, off),
+        ];
+        let mut view = View::default();
+        view.switches.insert("a".to_owned(), switch(1, Some(1), &a));
+        view.switches.insert("b".to_owned(), switch(2, Some(1), &b));
+        view.switches.insert(
+            "v".to_owned(),
+            switch(3, None, &[("up", "", fwd), ("vm1", "", fwd)]),
+        );
+        view.vms.insert("vm1".to_owned(), "e".to_owned());
+        let expected = "\
+a  ROOT  priority 4096
+├─ p1 Desg FWD ─── segment of 3 ends
+│  ├─── p1 Root FWD  b  priority 4096
+│  │  ├─ p2 Altn BLK ─╳─ p2 Desg FWD  a
+│  │  ├─ p3 Desg FWD ─── up FWD  v  no spanning tree
+│  │  │  └─ vm1 FWD ─── vm1
+│  │  └─ p4 down ─╳─ p4 down  a
+│  └─── eth0  h1  10.0.0.1/24
+e
+";
+        let drawing = draw(&topology, &view);
+        assert_eq!(drawing, expected, "\n{drawing}");
     }
 }
