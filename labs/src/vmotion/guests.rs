@@ -57,6 +57,15 @@ impl Guests {
             .map(|(vm, guest)| (vm.as_str(), guest.host.as_str()))
     }
 
+    /// Lets every VM tell the network where it is.
+    pub(super) fn announce(&mut self) -> Result<(), LabError> {
+        for (vm, guest) in &mut self.running {
+            let told = guest.client.call(&Request::Announce);
+            told.map_err(|error| LabError::Other(format!("{vm}: {error}")))?;
+        }
+        Ok(())
+    }
+
     /// The process of `vm`.
     pub(super) fn get(&mut self, vm: &str) -> Result<&mut Guest, LabError> {
         let missing = || LabError::Other(format!("{vm} does not run"));

@@ -54,8 +54,10 @@ impl Play<'_> {
         self.watch.drain();
         self.probe(vm)?;
 
-        let ordered = monotonic();
         let source = self.guests.get(vm)?;
+        // What it told before the order is of no interest now.
+        while let Ok(Some(_)) = source.client.next_event(TURN) {}
+        let ordered = monotonic();
         let order = Request::Migrate {
             to: address,
             limits: Limits::default(),
@@ -63,7 +65,6 @@ impl Play<'_> {
         let refused = |error| LabError::Other(format!("{vm}: {error}"));
         source.client.call(&order).map_err(refused)?;
         let told = follow(source, &mut target);
-
         let mut report = MigrationReport {
             vm: vm.to_owned(),
             from,
@@ -71,7 +72,6 @@ impl Play<'_> {
             memory_mib: settings.memory >> 20,
             ..MigrationReport::default()
         };
-        let told = told.map_err(refused)?;
         let resumed = digest_events(&told, ordered, &mut report);
         let seen = self.probe(vm)?;
         report.ping_gap_ms = seen.ping.silence.ms();
@@ -144,6 +144,9 @@ impl Play<'_> {
         resumed: Option<Duration>,
     ) -> Result<(), LabError> {
         let mut lines: Vec<(Duration, String)> = Vec::new();
+        if let Some(resumed) = resumed {
+            lines.push((resumed, "RESUME".to_owned()));
+        }
         for (side, event) in told {
             let at = Duration::from_nanos(event.time_ns);
             if let Some(text) = sentence(side, event) {
@@ -163,7 +166,7 @@ impl Play<'_> {
                         &entry.from
                     },
                     entry.to,
-                    entry.cause,
+                    frame_name(&entry.cause),
                 );
                 if resumed.is_some() {
                     text.push_str(&format!(", {:+.3} ms", entry.at_ms));
@@ -179,30 +182,33 @@ impl Play<'_> {
     }
 }
 
-/// Collects what both processes tell, until the move is over and its announcements had their time.
-fn follow(
-    source: &mut Guest,
-    target: &mut Guest,
-) -> Result<Told, crate::guest::shell::GuestClientError> {
+/// Collects what both processes tell, until the move is over and its announcements had their time,
+/// or nobody is left to tell. A process that dies tells nothing more; the other one says what that
+/// meant.
+fn follow(source: &mut Guest, target: &mut Guest) -> Told {
     let mut told = Told::new();
     let mut end = monotonic() + MOVE_MAX;
-    while monotonic() < end {
-        for (side, guest) in [("source", &mut *source), ("target", &mut *target)] {
-            let Some(event) = guest.client.next_event(TURN)? else {
-                continue;
+    let mut sides = vec![("source", source), ("target", target)];
+    while monotonic() < end && !sides.is_empty() {
+        sides.retain_mut(|(side, guest)| {
+            let event = match guest.client.next_event(TURN) {
+                Ok(None) => return true,
+                Ok(Some(event)) => event,
+                Err(_) => return false,
             };
-            let over = match event.kind.as_str() {
+            let rest = match event.kind.as_str() {
                 "verified" => Some(ANNOUNCE_AT[ANNOUNCE_AT.len() - 1] + SETTLE),
                 "failed" => Some(SETTLE),
                 _ => None,
             };
-            if let Some(rest) = over {
+            if let Some(rest) = rest {
                 end = monotonic() + rest;
             }
             told.push((side, event));
-        }
+            true
+        });
     }
-    Ok(told)
+    told
 }
 
 /// Puts what the processes told into the report; returns when the VM resumed.
@@ -233,7 +239,9 @@ fn digest_events(told: &Told, ordered: Duration, report: &mut MigrationReport) -
     if let (Some(stopped), Some(resumed)) = (stopped, resumed) {
         report.pause_ms = ms(resumed.saturating_sub(stopped));
     }
-    let announced = told.iter().filter(|(_, event)| event.kind == "announced");
+    let announced = told
+        .iter()
+        .filter(|(side, event)| *side == "target" && event.kind == "announced");
     for (_, event) in announced {
         let at = Duration::from_nanos(event.time_ns);
         report.announcements.push(Announcement {
@@ -352,9 +360,8 @@ fn sentence(side: &str, event: &GuestEvent) -> Option<String> {
             "the target has it all, memory digest {}",
             text(event, "digest")
         ),
-        ("resumed", _) => "the source is told and lets go".to_owned(),
-        ("running", _) => "RESUME".to_owned(),
-        ("announced", "target") => format!("announcement: {}", text(event, "kind")),
+        ("resumed", _) => "the source knows, and lets go".to_owned(),
+        ("announced", "target") => format!("announcement: {}", frame_name(&text(event, "kind"))),
         ("verified", _) => format!(
             "memory left behind {}: digest {}",
             if event.fields.get("equal") == Some(&Value::Bool(true)) {
@@ -371,6 +378,17 @@ fn sentence(side: &str, event: &GuestEvent) -> Option<String> {
         ("not-arrived", _) => format!("the target gives up: {}", text(event, "reason")),
         (_, _) => return None,
     })
+}
+
+/// What people call a kind of frame.
+fn frame_name(kind: &str) -> &str {
+    match kind {
+        "rarp" => "RARP",
+        "gratuitous-arp" => "gratuitous ARP",
+        "arp" => "ARP",
+        "ipv4" => "IPv4",
+        other => other,
+    }
 }
 
 fn text(event: &GuestEvent, key: &str) -> String {

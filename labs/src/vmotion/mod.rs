@@ -106,21 +106,27 @@ impl Play<'_> {
         Ok(outcome.ok)
     }
 
-    /// Waits for the tree; its events say when it stood.
+    /// Waits for the tree; its events say when it stood. Then the VMs announce themselves, as
+    /// hypervisors do for a vNIC whose network has just become usable.
     fn converge(&mut self, step: &StepKind) -> Result<bool, LabError> {
-        let ok = self.plain(step)?;
+        let mut no_migration = |_: &str, _: &str| Err(LabError::Other("no such step".to_owned()));
+        let outcome = run_step(self.lab, step, &mut no_migration)?;
         let (first, last) = events::tree_built(&self.watch.drain());
-        let view = self.view()?;
-        self.report.stp.blocked = view.blocked().iter().map(ToString::to_string).collect();
         if let (Some(first), Some(last)) = (first, last) {
-            self.report.stp.converged_ms = report::ms(last.saturating_sub(first));
-            let took = last.saturating_sub(first).as_secs_f64();
-            let text =
-                format!("the tree stands: last port settled {took:.3} s after the first link");
+            let took = last.saturating_sub(first);
+            self.report.stp.converged_ms = report::ms(took);
+            let seconds = took.as_secs_f64();
+            let text = format!("the last port took its state, {seconds:.3} s after the first link");
             self.story.line(last, &text)?;
         }
+        self.story.line(monotonic(), &outcome.text)?;
+        let view = self.view()?;
+        self.report.stp.blocked = view.blocked().iter().map(ToString::to_string).collect();
         self.story.drawing(&draw::draw(&self.lab.topology, &view))?;
-        Ok(ok)
+        self.guests.announce()?;
+        self.story
+            .line(monotonic(), "the virtual machines announce themselves")?;
+        Ok(outcome.ok)
     }
 
     /// The lab as its switches tell it, the VMs where they are now.

@@ -113,7 +113,11 @@ impl Story {
             ("memory equal", yes(migration.memory_equal).to_owned()),
             (
                 "entries rewritten",
-                format!("{}, each {rewritten}", migration.cam_moves.len()),
+                format!(
+                    "{} moved, {} new, each {rewritten}",
+                    migration.cam_moves.len(),
+                    migration.cam_learns.len()
+                ),
             ),
             ("stale entries left", stale),
         ];

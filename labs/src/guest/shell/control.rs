@@ -33,6 +33,8 @@ pub enum Request {
         #[serde(default)]
         limits: Limits,
     },
+    /// Tell the network where the machine is, as after a move.
+    Announce,
     /// End the process: the plug is pulled.
     Quit,
 }

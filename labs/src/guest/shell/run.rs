@@ -183,6 +183,12 @@ impl Shell {
                 self.outgoing = Some(outgoing.map_err(|error| error.to_string())?);
                 Ok(json!({}))
             }
+            Request::Announce => {
+                let machine = self.machine.as_mut().ok_or("no machine runs here")?;
+                machine.announce(monotonic());
+                self.wake = Some(Duration::ZERO);
+                Ok(json!({}))
+            }
             Request::Quit => {
                 self.quit = true;
                 Ok(json!({}))
