@@ -10,5 +10,6 @@ pub mod migrate;
 pub mod netns;
 pub mod run;
 pub mod scenarios;
+pub mod sim;
 pub mod topology;
 pub mod vmotion;

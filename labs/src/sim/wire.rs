@@ -1,0 +1,352 @@
+//! Wires: what happens to a frame between the port that sends it and the ports that get it.
+
+use core::time::Duration;
+use stp::{CostMethod, PathCost};
+
+use super::id::PortRef;
+use super::queue::nanos;
+use super::rng::{Probability, Rng};
+
+/// What one direction of a wire does to frames. The default is a good cable: 10 µs, nothing lost, no limit of rate.
+///
+/// Of a segment with more than two ends a direction is everything one end sends; each receiver's copy has its own luck.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Impairment {
+    /// How long a frame is under way, without what `rate` adds.
+    pub delay: Duration,
+    /// Each frame takes up to this much longer. Frames keep their order unless `reorder` says otherwise.
+    pub jitter: Duration,
+    /// Frames lost, each by itself.
+    pub loss: Probability,
+    /// Frames lost in bursts, besides `loss`.
+    pub burst: Option<Burst>,
+    /// Frames that arrive twice.
+    pub duplicate: Probability,
+    /// Frames that arrive late, after others that were sent up to [`Impairment::late_by`] later.
+    pub reorder: Probability,
+    /// Frames of which one bit is flipped, and no check sequence notices.
+    pub corrupt: Probability,
+    /// Bits per second; frames wait for each other at the sending end. `None`: no limit.
+    pub rate: Option<u64>,
+    /// How long a frame may have to wait for others; beyond, it is dropped. Acts with `rate` only.
+    pub queue: Duration,
+}
+
+impl Default for Impairment {
+    fn default() -> Self {
+        Self {
+            delay: Duration::from_micros(10),
+            jitter: Duration::ZERO,
+            loss: Probability::NEVER,
+            burst: None,
+            duplicate: Probability::NEVER,
+            reorder: Probability::NEVER,
+            corrupt: Probability::NEVER,
+            rate: None,
+            queue: Duration::from_millis(100),
+        }
+    }
+}
+
+impl Impairment {
+    /// A good cable of this delay.
+    #[must_use]
+    pub fn delayed(delay: Duration) -> Self {
+        Self {
+            delay,
+            ..Self::default()
+        }
+    }
+
+    /// A cable that loses this many frames.
+    #[must_use]
+    pub fn lossy(loss: Probability) -> Self {
+        Self {
+            loss,
+            ..Self::default()
+        }
+    }
+
+    /// By how much a reordered frame is late at most: a millisecond, or four times the delay and jitter if that is more.
+    #[must_use]
+    pub fn late_by(&self) -> Duration {
+        Duration::from_millis(1).max(4 * (self.delay + self.jitter))
+    }
+
+    /// Whether every frame arrives, once and as it was sent.
+    #[must_use]
+    pub fn is_lossless(&self) -> bool {
+        !self.loss.is_possible()
+            && self.burst.is_none()
+            && !self.duplicate.is_possible()
+            && !self.corrupt.is_possible()
+            && self.rate.is_none()
+    }
+}
+
+/// Losses in bursts, after Gilbert (1960): a direction is good or bad, and may change with every frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Burst {
+    /// From good to bad.
+    pub enter: Probability,
+    /// From bad to good: bursts are 1/`leave` frames long on average.
+    pub leave: Probability,
+    /// Frames lost while bad.
+    pub loss: Probability,
+}
+
+/// How a wire as a whole is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LinkState {
+    /// It works.
+    Up,
+    /// It is cut: no port has carrier.
+    Down,
+    /// It is dead and does not show it: carrier stays, frames vanish.
+    Silent,
+}
+
+/// Which frames of an end vanish although the wire works: a one-way failure.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct OneWay {
+    /// What the end sends reaches nobody.
+    pub mute: bool,
+    /// What others send does not reach the end.
+    pub deaf: bool,
+}
+
+/// What a wire is made with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Medium {
+    /// What happens to frames, in every direction alike; [`super::World::impair`] changes one.
+    pub impairment: Impairment,
+    /// Megabits per second, as ports report it: what the path cost is taken from. Default 10,000, as tap and veth say.
+    pub speed: u64,
+}
+
+impl Default for Medium {
+    fn default() -> Self {
+        Self {
+            impairment: Impairment::default(),
+            speed: 10_000,
+        }
+    }
+}
+
+impl Medium {
+    /// A good cable of this delay.
+    #[must_use]
+    pub fn delayed(delay: Duration) -> Self {
+        Self {
+            impairment: Impairment::delayed(delay),
+            ..Self::default()
+        }
+    }
+
+    /// The path cost its speed gives ports that set none (802.1D-1998 Table 8-5).
+    #[must_use]
+    pub fn path_cost(&self) -> PathCost {
+        PathCost::for_speed(self.speed, CostMethod::Short)
+    }
+}
+
+/// A wire in a world.
+#[derive(Clone, Debug)]
+pub struct Wire {
+    pub(super) medium: Medium,
+    pub(super) state: LinkState,
+    pub(super) ends: Vec<End>,
+    /// Counts cuts: what was under way before one never arrives.
+    pub(super) generation: u32,
+}
+
+/// Where a wire ends.
+#[derive(Clone, Debug)]
+pub struct End {
+    pub(super) port: PortRef,
+    pub(super) plugged: bool,
+    pub(super) one_way: OneWay,
+    pub(super) line: Line,
+}
+
+impl Wire {
+    /// How it is.
+    #[must_use]
+    pub fn state(&self) -> LinkState {
+        self.state
+    }
+
+    /// What it was made with.
+    #[must_use]
+    pub fn medium(&self) -> &Medium {
+        &self.medium
+    }
+
+    /// Its ends, in the order they were given.
+    #[must_use]
+    pub fn ends(&self) -> &[End] {
+        &self.ends
+    }
+
+    /// Whether it has two ends only.
+    #[must_use]
+    pub fn is_point_to_point(&self) -> bool {
+        self.ends.len() == 2
+    }
+
+    /// Whether frames can pass between all its plugged ends, whatever luck they have.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.state == LinkState::Up && self.ends.iter().all(|end| end.one_way == OneWay::default())
+    }
+}
+
+impl End {
+    /// The port it is plugged into, or was.
+    #[must_use]
+    pub fn port(&self) -> PortRef {
+        self.port
+    }
+
+    /// Whether it is plugged in.
+    #[must_use]
+    pub fn is_plugged(&self) -> bool {
+        self.plugged
+    }
+
+    /// Its one-way failure.
+    #[must_use]
+    pub fn one_way(&self) -> OneWay {
+        self.one_way
+    }
+
+    /// What happens to frames it sends.
+    #[must_use]
+    pub fn impairment(&self) -> &Impairment {
+        &self.line.impairment
+    }
+}
+
+/// Why a frame did not get through a wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LossReason {
+    /// No wire at the port, or no carrier.
+    NoCarrier,
+    /// The wire was cut while the frame was under way.
+    Cut,
+    /// The wire is dead and does not show it.
+    Silent,
+    /// A one-way failure.
+    OneWay,
+    /// By chance: loss or a burst of it.
+    Chance,
+    /// The frame would have had to wait too long for others.
+    Queue,
+    /// The receiver is off, or frozen.
+    Receiver,
+    /// The simulation's own bound of copies of one frame, or of times a copy may come back.
+    Limit,
+}
+
+impl LossReason {
+    /// The word in traces and reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NoCarrier => "no-carrier",
+            Self::Cut => "cut",
+            Self::Silent => "silent",
+            Self::OneWay => "one-way",
+            Self::Chance => "chance",
+            Self::Queue => "queue",
+            Self::Receiver => "receiver-down",
+            Self::Limit => "limit",
+        }
+    }
+}
+
+/// What becomes of one copy of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    Lost,
+    Arrives {
+        at: u64,
+        again: Option<u64>,
+        /// The bit that is flipped, modulo the frame's length in bits.
+        flipped: Option<u64>,
+    },
+}
+
+/// One direction: its faults, its luck and what waits.
+#[derive(Clone, Debug)]
+pub(super) struct Line {
+    pub(super) impairment: Impairment,
+    rng: Rng,
+    busy_until: u64,
+    last_arrival: u64,
+    bad: bool,
+}
+
+impl Line {
+    pub(super) fn new(impairment: Impairment, rng: Rng) -> Self {
+        Self {
+            impairment,
+            rng,
+            busy_until: 0,
+            last_arrival: 0,
+            bad: false,
+        }
+    }
+
+    /// When a frame of this many octets has left the sending end; `None` if it cannot wait that long. Preamble, check
+    /// sequence and gap (24 octets) count, as on a cable.
+    pub(super) fn depart(&mut self, now: u64, octets: usize) -> Option<u64> {
+        let Some(rate) = self.impairment.rate else {
+            return Some(now);
+        };
+        let start = self.busy_until.max(now);
+        if start - now > nanos(self.impairment.queue) {
+            return None;
+        }
+        let bits = 8 * (octets as u64 + 24);
+        let time = u128::from(bits) * 1_000_000_000 / u128::from(rate.max(1));
+        self.busy_until = start.saturating_add(u64::try_from(time).unwrap_or(u64::MAX));
+        Some(self.busy_until)
+    }
+
+    /// The luck of one receiver's copy.
+    pub(super) fn fate(&mut self, departure: u64) -> Fate {
+        let Self {
+            impairment, rng, ..
+        } = self;
+        if let Some(burst) = impairment.burst {
+            let turn = if self.bad { burst.leave } else { burst.enter };
+            if rng.hits(turn) {
+                self.bad = !self.bad;
+            }
+            if self.bad && rng.hits(burst.loss) {
+                return Fate::Lost;
+            }
+        }
+        if rng.hits(impairment.loss) {
+            return Fate::Lost;
+        }
+        let mut at = departure.saturating_add(nanos(impairment.delay));
+        let jitter = nanos(impairment.jitter);
+        if jitter > 0 {
+            at = at.saturating_add(rng.below(jitter.saturating_add(1)));
+        }
+        at = at.max(self.last_arrival);
+        if rng.hits(impairment.reorder) {
+            at = at.saturating_add(1 + rng.below(nanos(impairment.late_by())));
+        } else {
+            self.last_arrival = at;
+        }
+        let again = rng.hits(impairment.duplicate).then_some(at);
+        let flipped = rng.hits(impairment.corrupt).then(|| rng.next_u64());
+        Fate::Arrives { at, again, flipped }
+    }
+}
+
+#[cfg(test)]
+mod tests;
