@@ -8,6 +8,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
 use lab_common::{World, both, wait_for};
+use labs::lab::Identity;
 use labs::netns::Namespace;
 use labs::scenarios::SCENARIOS;
 use nix::sys::signal::{Signal, kill};
@@ -152,7 +153,7 @@ fn a_killed_daemon_is_named_and_its_lab_cleared() {
             panic!("one daemon: {daemons:?}");
         };
         kill(Pid::from_raw(*pid), Signal::SIGKILL).unwrap();
-        wait_for("its end", || world.processes().is_empty());
+        wait_for("its end", || Identity::of(*pid).is_none());
         let status = world.bad(2, &["status"]);
         assert!(
             status.contains(&format!(

@@ -481,6 +481,10 @@ fn ping(fields: &Fields<'_>, topology: &Topology) -> Result<Expectation, Fault> 
             .near(name, known));
         }
     };
+    if ip.is_ipv6() {
+        let message = format!("`{name}` is {ip}: a ping check needs an IPv4 address");
+        return Err(Fault::new(value.at, message));
+    }
     Ok(Expectation::Ping {
         from,
         to: PingTarget {

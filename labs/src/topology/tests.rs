@@ -267,6 +267,10 @@ fn faults_of_steps() {
         "lab.yml:13:34: there is no host, VM or address `h2`; did you mean `h1`?"
     );
     assert_eq!(
+        pair_and("  - check: {ping: {from: h1, to: \"fd00::1\"}}"),
+        "lab.yml:13:34: `fd00::1` is fd00::1: a ping check needs an IPv4 address"
+    );
+    assert_eq!(
         pair_and("  - set: {switch: sw1, prority: 0}"),
         "lab.yml:13:24: set: unknown key `prority`; did you mean `priority`?"
     );
