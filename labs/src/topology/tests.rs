@@ -150,7 +150,7 @@ fn faults_of_nodes() {
     );
     assert_eq!(
         pair_with("20-29", "29-20"),
-        "lab.yml:4:50: `trunk`: '29-20' runs backwards: write the lower VLAN first"
+        "lab.yml:4:50: `trunk`: '29-20' ends before it starts"
     );
     assert_eq!(
         pair_with("10.0.10.5/24", "10.0.10.256/24"),
