@@ -1,0 +1,127 @@
+//! Labs with virtual machines on the real kernel and the real daemon. Needs root.
+#![allow(clippy::unwrap_used, reason = "a test says no more by expect")]
+
+mod lab_common;
+
+use lab_common::{World, both};
+use labs::vmotion::Report;
+
+/// Two hosts, their vSwitches joined directly: no spanning tree to wait for.
+const PAIR: &str = "
+name: pair
+topology:
+  nodes:
+    vsw1:
+      kind: switch
+      stp: off
+      ports:
+        uplink: {trunk: [10, 20]}
+        vmk0: {access: 20}
+        client: {access: 10}
+    vsw2:
+      kind: switch
+      stp: off
+      ports:
+        uplink: {trunk: [10, 20]}
+        vmk0: {access: 20}
+    esx1: {kind: host, vswitch: vsw1, ports: {vmk0: {ip: 10.0.20.1/24}}}
+    esx2: {kind: host, vswitch: vsw2, ports: {vmk0: {ip: 10.0.20.2/24}}}
+    client: {kind: host, ports: {eth0: {ip: 10.0.10.100/24}}}
+    vm1: {kind: vm, host: esx1, vlan: 10, mac: 52:54:00:00:00:05, ip: 10.0.10.5/24, memory: 8MiB, dirty-rate: 1MiB/s}
+  links:
+    - endpoints: [\"vsw1:uplink\", \"vsw2:uplink\"]
+    - endpoints: [\"vsw1:vmk0\", \"esx1:vmk0\"]
+    - endpoints: [\"vsw2:vmk0\", \"esx2:vmk0\"]
+    - endpoints: [\"vsw1:client\", \"client:eth0\"]
+steps:
+";
+
+fn report(stdout: &[u8]) -> Report {
+    serde_json::from_slice(stdout).unwrap()
+}
+
+#[test]
+fn the_vmotion_lab_moves_its_machine_there_and_back_and_nobody_notices() {
+    let world = World::new("vmotion");
+    let name = world.lab();
+    let output = world.labs(&["run", "vmotion", "--name", &name, "--json"]);
+    let report = report(&output.stdout);
+    assert_eq!((report.lab.as_str(), report.switches), (name.as_str(), 6));
+    assert_eq!(report.stp.blocked, ["acc1:p2", "acc2:p2"]);
+    assert!(report.stp.converged_ms > 0.0);
+    let hosts: Vec<_> = report
+        .migrations
+        .iter()
+        .map(|m| (&*m.from, &*m.to))
+        .collect();
+    assert_eq!(
+        hosts,
+        [("esx1", "esx2"), ("esx2", "esx1")],
+        "{}",
+        both(&output)
+    );
+    for migration in &report.migrations {
+        assert_eq!(migration.failure, None);
+        assert_eq!((migration.memory_mib, migration.memory_equal), (64, true));
+        let tcp = &migration.tcp;
+        assert!(tcp.alive);
+        assert_eq!(
+            (tcp.bytes_lost, tcp.bytes_duplicated, tcp.bytes_damaged),
+            (0, 0, 0)
+        );
+        assert_eq!(migration.stale, Vec::<String>::new());
+        assert_eq!(migration.not_by_announcement, Vec::<String>::new());
+        assert_eq!(migration.announcements.len(), 10, "five of each kind");
+        // All but core2, which sees both hosts behind core1.
+        let mut moved: Vec<&str> = migration.cam_moves.iter().map(|m| &*m.switch).collect();
+        moved.sort_unstable();
+        assert_eq!(moved, ["acc1", "acc2", "core1", "vsw1", "vsw2"]);
+        assert!(
+            migration
+                .cam_moves
+                .iter()
+                .all(|m| m.cause == "rarp" && m.vlan == 10)
+        );
+    }
+    world.assert_nothing_left();
+}
+
+#[test]
+fn a_move_over_a_cut_network_fails_by_name_and_the_machine_stays() {
+    let world = World::new("cutnet");
+    let name = world.lab();
+    let steps = "  - link: {down: \"vsw2:vmk0\"}\n  - migrate: {vm: vm1, to: esx2}\n";
+    let file = world.file(&format!("{PAIR}{steps}"));
+    let output = world.labs(&["run", &file, "--name", &name, "--json"]);
+    assert_eq!(output.status.code(), Some(1), "{}", both(&output));
+    let report = report(&output.stdout);
+    let migration = &report.migrations[0];
+    assert!(migration.failure.is_some() && !report.ok);
+    assert!(migration.tcp.alive, "the session goes on");
+    assert_eq!(migration.tcp.bytes_lost, 0);
+    assert_eq!(migration.stale, Vec::<String>::new());
+    world.assert_nothing_left();
+}
+
+#[test]
+fn the_story_names_every_entry_that_was_rewritten() {
+    let world = World::new("story");
+    let name = world.lab();
+    let file = world.file(&format!("{PAIR}  - migrate: {{vm: vm1, to: esx2}}\n"));
+    let story = world.good(&["run", &file, "--name", &name]);
+    let mut rest = story.as_str();
+    for word in [
+        "round 1",
+        "STOP",
+        "RESUME",
+        "announcement: RARP",
+        "is equal",
+        "session alive",
+    ] {
+        let at = rest.find(word);
+        rest = &rest[at.unwrap_or_else(|| panic!("no `{word}` in\n{story}"))..];
+    }
+    assert!(story.contains("vm1 → uplink by RARP"), "{story}");
+    assert!(!story.contains('\x1b'), "colors are for terminals");
+    world.assert_nothing_left();
+}
