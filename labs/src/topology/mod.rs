@@ -24,6 +24,7 @@
 
 mod check;
 mod error;
+mod expect;
 mod fields;
 mod links;
 mod nodes;
@@ -40,7 +41,8 @@ use pnet_base::MacAddr;
 use switchd::config::{PortSettings, StpSettings, VlanNumber};
 
 pub use error::{Error, Position, nearest};
-pub use steps::{Check, Expectation, LinkChange, MacSubject, PingTarget, Setting, Step, StepKind};
+pub use expect::{Check, Expectation, MacSubject, PingTarget};
+pub use steps::{LinkChange, Setting, Step, StepKind};
 
 /// Largest lab file read, in octets.
 const FILE_OCTETS_MAX: u64 = 16 << 20;
