@@ -3,7 +3,9 @@
 //! Every node has a namespace `algo-LAB-NODE`; every switch is a `switchd` process in its own, called `LAB-NODE` on
 //! its control socket. A link between switches is a veth pair of packet ports; a link from a switch to a host is a tap
 //! port whose kernel end is moved into the host's namespace; a segment of more than two ends is a hidden `labs hub`
-//! with a tap per end. See [`state`] for how a lab is found again after any kind of death.
+//! with a tap per end. What a lab makes is written into its journal (`RUN/labs/LAB/journal`) before it is made, with the
+//! start time beside every process number, so that the next `up` or `down` finds and clears what a killed runner or
+//! daemon has left.
 
 mod build;
 mod clear;
