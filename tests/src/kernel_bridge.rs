@@ -1,6 +1,7 @@
 //! The Linux kernel's bridge as a spanning tree peer, made and asked by iproute2.
 
 use labs::netns::Namespace;
+use pnet_base::MacAddr;
 use serde_json::Value;
 
 use crate::net::run;
@@ -31,20 +32,32 @@ pub fn make(namespace: &Namespace, priority: u16, ports: &[&str]) {
 /// When there is no such port.
 #[must_use]
 pub fn port_state(namespace: &Namespace, port: &str) -> String {
-    let text = run(namespace, "ip", &["-j", "-d", "link", "show", port]).expect("ip link");
-    let json: Value = serde_json::from_str(&text).expect("json");
-    let state = &json[0]["linkinfo"]["info_slave_data"]["state"];
-    state.as_str().expect("a bridge port").to_owned()
+    let facts = port_facts(namespace, port);
+    facts["state"].as_str().expect("a bridge port").to_owned()
 }
 
-/// The root the kernel takes, as `priority.address` in its notation (`8000.aabbccddeeff` as `8000.aa:bb:…`).
+/// The root that a port's designated bridge believes in: priority and address. (What iproute2 prints as the root
+/// of the bridge itself is the bridge's own identifier.)
 ///
 /// # Panics
-/// When there is no bridge.
+/// When there is no such port.
 #[must_use]
-pub fn root(namespace: &Namespace) -> String {
-    let text = run(namespace, "ip", &["-j", "-d", "link", "show", "br0"]).expect("ip link");
-    let json: Value = serde_json::from_str(&text).expect("json");
-    let root = &json[0]["linkinfo"]["info_data"]["root_id"];
-    root.as_str().expect("a bridge").to_owned()
+pub fn root(namespace: &Namespace, port: &str) -> (u16, MacAddr) {
+    let facts = port_facts(namespace, port);
+    let text = facts["root_id"].as_str().expect("a bridge port");
+    let (priority, address) = text.split_once('.').expect("priority.address");
+    // Octets come without leading zeros.
+    let octets: Vec<u8> = address
+        .split(':')
+        .map(|octet| u8::from_str_radix(octet, 16).expect("an octet"))
+        .collect();
+    let octets: [u8; 6] = octets.try_into().expect("six octets");
+    let priority = u16::from_str_radix(priority, 16).expect("a priority");
+    (priority, octets.into())
+}
+
+fn port_facts(namespace: &Namespace, port: &str) -> Value {
+    let text = run(namespace, "ip", &["-j", "-d", "link", "show", port]).expect("ip link");
+    let mut json: Value = serde_json::from_str(&text).expect("json");
+    json[0]["linkinfo"]["info_slave_data"].take()
 }
