@@ -15,6 +15,7 @@ use crate::lab::{self, Condition, Lab, LabError, Options, View, draw, interrupt}
 use crate::run;
 use crate::scenarios::{self, FindError, SCENARIOS};
 use crate::topology::Topology;
+use crate::vmotion;
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -131,6 +132,10 @@ fn up(
         progress: &progress,
     };
     let lab = lab::up(topology, &options)?;
+    if let Err(error) = vmotion::boot(&lab) {
+        lab::down(run_dir, lab.name())?;
+        return Err(error.into());
+    }
     progress(&format!("{} is up", lab.name()));
     Ok(ExitCode::SUCCESS)
 }

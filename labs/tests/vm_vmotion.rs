@@ -125,3 +125,25 @@ fn the_story_names_every_entry_that_was_rewritten() {
     assert!(!story.contains('\x1b'), "colors are for terminals");
     world.assert_nothing_left();
 }
+
+#[test]
+fn machines_of_a_lab_that_is_up_answer_their_clients() {
+    let world = World::new("upvm");
+    let name = world.lab();
+    let file = world.file(PAIR);
+    world.good(&["up", &file, "--name", &name, "--quiet"]);
+    let probe = env!("CARGO_BIN_EXE_labs");
+    let report = world.good(&[
+        "exec",
+        "client",
+        "sh",
+        "-c",
+        &format!("echo | {probe} probe 10.0.10.5:7"),
+    ]);
+    let last = report.lines().last().unwrap();
+    let report: labs::client::Report = serde_json::from_str(last).unwrap();
+    assert_eq!(report.tcp.bytes_lost + report.tcp.bytes_damaged, 0);
+    assert!(report.tcp.alive);
+    world.good(&["down", &name]);
+    world.assert_nothing_left();
+}

@@ -128,18 +128,7 @@ impl Target {
                     digest: expected,
                     checkpoint,
                 },
-            ) => {
-                let found = digest.value();
-                if found != expected {
-                    return Err(TargetError::Digest { found, expected });
-                }
-                let checkpoint: Checkpoint = serde_json::from_slice(checkpoint)?;
-                let machine = Machine::thaw(now, checkpoint, memory)?;
-                encode(&Message::Ready { digest: found }, out);
-                Phase::Ready {
-                    machine: Box::new(machine),
-                }
-            }
+            ) => build(now, memory, &digest, expected, checkpoint, out)?,
             (Phase::Ready { mut machine }, Message::Go) => {
                 machine.announce(now);
                 let time_ns = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
@@ -170,6 +159,27 @@ impl Target {
         }
         Ok(())
     }
+}
+
+/// The machine, if the memory is the source's and the checkpoint makes one.
+fn build(
+    now: Duration,
+    memory: Memory,
+    digest: &Digest,
+    expected: u64,
+    checkpoint: &[u8],
+    out: &mut Vec<u8>,
+) -> Result<Phase, TargetError> {
+    let found = digest.value();
+    if found != expected {
+        return Err(TargetError::Digest { found, expected });
+    }
+    let checkpoint: Checkpoint = serde_json::from_slice(checkpoint)?;
+    let machine = Machine::thaw(now, checkpoint, memory)?;
+    encode(&Message::Ready { digest: found }, out);
+    Ok(Phase::Ready {
+        machine: Box::new(machine),
+    })
 }
 
 /// Installs a page and hashes what is in memory afterwards, not what came over the wire.

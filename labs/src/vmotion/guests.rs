@@ -13,7 +13,7 @@ use switchd::config::{PortKind, PortSettings};
 use switchd::control::{ClientError, Command as Ask, ErrorCode};
 
 use crate::guest::shell::{GuestClient, Request, monotonic};
-use crate::lab::{Lab, LabError, namespace_name, program};
+use crate::lab::{Lab, LabError, interrupt, namespace_name, program};
 use crate::topology::{Vm, Wire};
 
 /// How long a guest may take until it answers: it fills its memory first.
@@ -232,7 +232,7 @@ fn connect(
                 },
             });
         }
-        std::thread::sleep(TURN);
+        interrupt::pause(TURN)?;
     }
 }
 

@@ -14,7 +14,7 @@ use super::probe::Probe;
 use super::report::{Announcement, CamMove, MigrationReport, TcpSummary, ms, ms_after};
 use crate::guest::ANNOUNCE_AT;
 use crate::guest::shell::{GuestEvent, Request, monotonic};
-use crate::lab::LabError;
+use crate::lab::{LabError, interrupt};
 use crate::migrate::Limits;
 use crate::topology::Vm;
 
@@ -48,7 +48,7 @@ impl Play<'_> {
             .heading(&format!("{vm} moves from {from} to {to}"))?;
         let address = guests::migration_address(lab, to)?;
         let mut target = Guest::start(lab, vm, settings, to, Some(address))?;
-        std::thread::sleep(WARM_UP);
+        interrupt::pause(WARM_UP)?;
         let vlan = settings.vlan.unwrap_or(VlanNumber::DEFAULT);
         let before = path::actual(lab, vlan, settings.mac)?;
         self.watch.drain();
@@ -64,7 +64,7 @@ impl Play<'_> {
         };
         let refused = |error| LabError::Other(format!("{vm}: {error}"));
         source.client.call(&order).map_err(refused)?;
-        let told = follow(source, &mut target);
+        let told = follow(source, &mut target)?;
         let mut report = MigrationReport {
             vm: vm.to_owned(),
             from,
@@ -185,11 +185,12 @@ impl Play<'_> {
 /// Collects what both processes tell, until the move is over and its announcements had their time,
 /// or nobody is left to tell. A process that dies tells nothing more; the other one says what that
 /// meant.
-fn follow(source: &mut Guest, target: &mut Guest) -> Told {
+fn follow(source: &mut Guest, target: &mut Guest) -> Result<Told, LabError> {
     let mut told = Told::new();
     let mut end = monotonic() + MOVE_MAX;
     let mut sides = vec![("source", source), ("target", target)];
     while monotonic() < end && !sides.is_empty() {
+        interrupt::check()?;
         sides.retain_mut(|(side, guest)| {
             let event = match guest.client.next_event(TURN) {
                 Ok(None) => return true,
@@ -208,7 +209,7 @@ fn follow(source: &mut Guest, target: &mut Guest) -> Told {
             true
         });
     }
-    told
+    Ok(told)
 }
 
 /// Puts what the processes told into the report; returns when the VM resumed.

@@ -36,6 +36,19 @@ pub struct Options {
     pub start: Duration,
 }
 
+/// Boots every VM of `lab`, which is up, on the host the file says. They live as long as the lab.
+///
+/// # Errors
+///
+/// When a process cannot be started or a vSwitch refuses its port.
+pub fn boot(lab: &Lab) -> Result<(), LabError> {
+    let mut guests = Guests::default();
+    for (vm, settings) in lab.topology.vms() {
+        guests.boot(lab, vm, settings)?;
+    }
+    Ok(())
+}
+
 /// Plays the steps of `lab`, which is up, with its VMs. True if every check held and every VM moved
 /// as a VM should. The VMs end with the lab.
 ///
