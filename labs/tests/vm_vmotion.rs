@@ -117,11 +117,17 @@ fn a_machine_whose_target_is_killed_goes_on_where_it_was() {
     let mut command = world.command(&["run", &file, "--name", &name, "--json"]);
     let runner = command.stdout(Stdio::piped()).stderr(Stdio::null());
     let runner = runner.spawn().unwrap();
-    let source = world.run_dir().join("labs").join(&name).join("vm1-esx1.sock");
+    let source = world
+        .run_dir()
+        .join("labs")
+        .join(&name)
+        .join("vm1-esx1.sock");
     let migrates = || GuestClient::connect(&source).is_ok_and(|guest| guest.state() == "migrating");
     wait_for("the machine to be copied", migrates);
     let processes = world.processes();
-    let target = processes.iter().find(|(_, line)| line.contains("--incoming"));
+    let target = processes
+        .iter()
+        .find(|(_, line)| line.contains("--incoming"));
     kill(Pid::from_raw(target.unwrap().0), Signal::SIGKILL).unwrap();
     let output = runner.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", both(&output));
