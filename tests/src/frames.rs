@@ -28,7 +28,7 @@ pub fn tagged(frame: &[u8], tci: u16) -> Vec<u8> {
 pub fn inject(namespace: &Namespace, interface: &str, frames: &[Vec<u8>]) {
     namespace
         .run(|| {
-            let (mut sender, _) = open(interface, Duration::from_millis(10));
+            let mut sender = open(interface);
             for frame in frames {
                 sender
                     .send_to(frame, None)
@@ -39,60 +39,70 @@ pub fn inject(namespace: &Namespace, interface: &str, frames: &[Vec<u8>]) {
         .expect("namespace");
 }
 
-/// Runs `act` while listening on `interface`, then listens on for `after`; the frames of the experimental
-/// EtherType that came in (and those sent, which the caller knows).
-///
-/// # Panics
-/// When the interface is missing.
-pub fn observe(
-    namespace: &Namespace,
-    interface: &str,
-    after: Duration,
-    act: impl FnOnce() + Send,
-) -> Vec<Vec<u8>> {
-    namespace
-        .run(|| {
-            let (_, mut receiver) = open(interface, Duration::from_millis(10));
-            act();
-            let until = Instant::now() + after;
-            let mut seen = Vec::new();
-            while Instant::now() < until {
-                if let Ok(frame) = receiver.next()
-                    && is_experimental(frame)
-                {
-                    seen.push(frame.to_vec());
-                }
+/// The far end of a switch's port, octet by octet: the test holds the descriptor of a tap whose interface the
+/// switch has as a `packet` port. (An observer on a veth would not see VLAN tags: the kernel takes them off before
+/// any packet socket.)
+#[derive(Debug)]
+pub struct Plug {
+    tap: tun_tap::Iface,
+}
+
+impl Plug {
+    /// Makes the interface `name` in `namespace`.
+    ///
+    /// # Panics
+    /// When the kernel refuses.
+    #[must_use]
+    pub fn new(namespace: &Namespace, name: &str) -> Self {
+        let tap = namespace
+            .run(|| tun_tap::Iface::without_packet_info(name, tun_tap::Mode::Tap))
+            .expect("namespace")
+            .expect("tests run as root");
+        tap.set_non_blocking().expect("a descriptor");
+        Self { tap }
+    }
+
+    /// Sends one frame towards the switch.
+    ///
+    /// # Panics
+    /// When the interface is gone.
+    pub fn send(&self, frame: &[u8]) {
+        self.tap.send(frame).expect("the interface is up");
+    }
+
+    /// The frames of the experimental EtherType that the switch sends within `time`.
+    #[must_use]
+    pub fn receive(&self, time: Duration) -> Vec<Vec<u8>> {
+        let until = Instant::now() + time;
+        let mut seen = Vec::new();
+        let mut frame = vec![0; 2048];
+        while Instant::now() < until {
+            match self.tap.recv(&mut frame) {
+                Ok(len) if is_experimental(&frame[..len]) => seen.push(frame[..len].to_vec()),
+                Ok(_) => {}
+                Err(_) => std::thread::sleep(Duration::from_millis(5)),
             }
-            seen
-        })
-        .expect("namespace")
+        }
+        seen
+    }
 }
 
+/// Whether the EtherType behind any tags is the experimental one.
 fn is_experimental(frame: &[u8]) -> bool {
-    frame
-        .windows(2)
-        .skip(12)
-        .take(9)
-        .any(|two| two == EXPERIMENTAL)
+    let mut rest = frame.get(12..).unwrap_or_default();
+    while let [0x81, 0x00, _, _, behind @ ..] = rest {
+        rest = behind;
+    }
+    rest.starts_with(&EXPERIMENTAL)
 }
 
-fn open(
-    interface: &str,
-    timeout: Duration,
-) -> (
-    Box<dyn datalink::DataLinkSender>,
-    Box<dyn datalink::DataLinkReceiver>,
-) {
+fn open(interface: &str) -> Box<dyn datalink::DataLinkSender> {
     let interface = datalink::interfaces()
         .into_iter()
         .find(|candidate| candidate.name == interface)
         .unwrap_or_else(|| panic!("no interface {interface}"));
-    let config = Config {
-        read_timeout: Some(timeout),
-        ..Config::default()
-    };
-    match datalink::channel(&interface, config).expect("raw socket") {
-        Channel::Ethernet(sender, receiver) => (sender, receiver),
+    match datalink::channel(&interface, Config::default()).expect("raw socket") {
+        Channel::Ethernet(sender, _) => sender,
         _ => panic!("not an Ethernet interface"),
     }
 }

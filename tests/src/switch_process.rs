@@ -48,7 +48,9 @@ impl SwitchProcess {
             if let Ok(Some(status)) = this.child.try_wait() {
                 panic!("switchd ended at once: {status}");
             }
-            Client::connect_named(this.run_dir.path(), &this.name).ok()
+            // The greeting comes from the control thread; an answer, from the loop with all its ports.
+            let mut client = Client::connect_named(this.run_dir.path(), &this.name).ok()?;
+            client.call(&Ask::ShowVersion).ok()
         });
         this
     }

@@ -3,8 +3,8 @@
 use std::slice::from_ref;
 use std::time::Duration;
 
-use tests::frames::{frame, inject, observe, tagged};
-use tests::net::{Net, cable, pings};
+use tests::frames::{Plug, frame, tagged};
+use tests::net::{Net, pings};
 use tests::switch_process::SwitchProcess;
 use tests::wait::wait_for_eq;
 
@@ -53,10 +53,7 @@ fn hosts_reach_each_other_inside_a_vlan_and_nobody_outside() {
 fn a_trunk_carries_the_tag_with_its_priority_and_nothing_it_does_not_allow() {
     let mut net = Net::new();
     let switch = net.namespace("sw");
-    let (left, right, host) = (net.namespace("l"), net.namespace("r"), net.namespace("h"));
-    cable(&left, "eth0", &switch, "t1");
-    cable(&right, "eth0", &switch, "t2");
-    cable(&host, "eth0", &switch, "h1");
+    let [left, right, host] = ["t1", "t2", "h1"].map(|port| Plug::new(&switch, port));
     let _process = SwitchProcess::start(
         &switch,
         "sw",
@@ -71,28 +68,21 @@ fn a_trunk_carries_the_tag_with_its_priority_and_nothing_it_does_not_allow() {
     );
     let plain = frame(ALL, A, b"payload of forty octets or so, untagged.");
     let ten = tagged(&plain, 0xa00a);
-    let twenty = tagged(&plain, 20);
-    let reserved = tagged(&plain, 4095);
-    let sent = [ten.clone(), twenty, reserved, plain.clone()];
-    let seen = observe(&right, "eth0", LISTEN, || inject(&left, "eth0", &sent));
-    assert_eq!(seen, [ten], "VLAN 10 alone, priority 5 kept");
-    let seen = observe(&host, "eth0", LISTEN, || inject(&left, "eth0", &sent));
-    assert_eq!(seen, from_ref(&plain), "VLAN 10 untagged");
+    for frame in [&ten, &tagged(&plain, 20), &tagged(&plain, 4095)] {
+        left.send(frame);
+    }
+    assert_eq!(right.receive(LISTEN), [ten], "VLAN 10, priority 5 kept");
+    assert_eq!(host.receive(LISTEN), [plain], "VLAN 10, untagged");
     let from_host = frame(ALL, B, b"from the host");
-    let seen = observe(&left, "eth0", LISTEN, || {
-        inject(&host, "eth0", from_ref(&from_host))
-    });
-    assert_eq!(seen, [tagged(&from_host, 10)]);
+    host.send(&from_host);
+    assert_eq!(left.receive(LISTEN), [tagged(&from_host, 10)]);
 }
 
 #[test]
 fn a_tunnel_keeps_the_customers_tag_inside() {
     let mut net = Net::new();
     let switch = net.namespace("sw");
-    let (left, core, right) = (net.namespace("l"), net.namespace("c"), net.namespace("r"));
-    cable(&left, "eth0", &switch, "q1");
-    cable(&core, "eth0", &switch, "t1");
-    cable(&right, "eth0", &switch, "q2");
+    let [left, core, right] = ["q1", "t1", "q2"].map(|port| Plug::new(&switch, port));
     let _process = SwitchProcess::start(
         &switch,
         "sw",
@@ -107,43 +97,39 @@ fn a_tunnel_keeps_the_customers_tag_inside() {
     );
     let customer = tagged(&frame(ALL, A, b"customer"), 7);
     let double = [&customer[..12], &[0x81, 0x00, 0x00, 100], &customer[12..]].concat();
-    let seen = observe(&core, "eth0", LISTEN, || {
-        inject(&left, "eth0", from_ref(&customer));
-    });
-    assert_eq!(seen, from_ref(&double));
-    let seen = observe(&right, "eth0", LISTEN, || inject(&core, "eth0", &[double]));
-    assert_eq!(seen, [customer]);
+    left.send(&customer);
+    assert_eq!(core.receive(LISTEN), from_ref(&double));
+    assert_eq!(right.receive(LISTEN), from_ref(&customer));
+    core.send(&tagged(&tagged(&frame(ALL, B, b"back"), 7), 100));
+    let back = tagged(&frame(ALL, B, b"back"), 7);
+    assert_eq!(left.receive(LISTEN), from_ref(&back));
 }
 
 #[test]
 fn a_station_that_moves_is_followed_by_its_next_frame() {
     let mut net = Net::new();
     let switch = net.namespace("sw");
-    let (one, two, three) = (net.namespace("1"), net.namespace("2"), net.namespace("3"));
-    cable(&one, "eth0", &switch, "p1");
-    cable(&two, "eth0", &switch, "p2");
-    cable(&three, "eth0", &switch, "p3");
+    let [one, two, three] = ["p1", "p2", "p3"].map(|port| Plug::new(&switch, port));
     let process = SwitchProcess::start(
         &switch,
         "sw",
         &["--stp", "off", "--packet", "p1", "p2", "p3"],
     );
     let limit = Duration::from_secs(5);
-    inject(&one, "eth0", &[frame(ALL, A, b"here")]);
+    one.send(&frame(ALL, A, b"here"));
     wait_for_eq("learned", limit, &Some("p1".to_owned()), || {
         process.port_of(A.into())
     });
     let to_a = frame(A, B, b"for a");
-    let seen = observe(&two, "eth0", LISTEN, || {
-        inject(&three, "eth0", from_ref(&to_a))
-    });
-    assert_eq!(seen, [] as [Vec<u8>; 0], "known unicast is not flooded");
-    inject(&two, "eth0", &[frame(ALL, A, b"now here")]);
+    three.send(&to_a);
+    assert_eq!(one.receive(LISTEN), from_ref(&to_a));
+    let flooded: Vec<_> = two.receive(LISTEN);
+    assert!(!flooded.contains(&to_a), "known unicast is not flooded");
+    two.send(&frame(ALL, A, b"now here"));
     wait_for_eq("moved", limit, &Some("p2".to_owned()), || {
         process.port_of(A.into())
     });
-    let seen = observe(&two, "eth0", LISTEN, || {
-        inject(&three, "eth0", from_ref(&to_a))
-    });
-    assert_eq!(seen, [to_a]);
+    three.send(&to_a);
+    assert_eq!(two.receive(LISTEN), from_ref(&to_a));
+    assert!(!one.receive(LISTEN).contains(&to_a), "no longer here");
 }
