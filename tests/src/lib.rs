@@ -4,9 +4,15 @@
 //! by side. What a test makes is removed when its values are dropped, also when an assertion fails.
 
 pub mod binaries;
+pub mod checks;
+pub mod crowd;
 pub mod events;
+pub mod failure;
 pub mod frames;
 pub mod kernel_bridge;
 pub mod net;
+pub mod oracle;
+pub mod scenario;
 pub mod switch_process;
+pub mod trial;
 pub mod wait;

@@ -1,0 +1,269 @@
+//! One scenario, played and judged.
+
+use core::fmt;
+use core::time::Duration;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use labs::sim::Finding;
+
+use crate::checks::{addresses, reach, tree};
+use crate::oracle::{Graph, Tree};
+use crate::scenario::network::Network;
+use crate::scenario::regime::Regime;
+use crate::scenario::{Fault, Scenario, Times};
+
+/// What came of a scenario.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Trial {
+    /// What must not be; `None`: all is well.
+    pub wrong: Option<Wrong>,
+    /// Loops that spanning tree does not promise to prevent, each with its explanation.
+    pub loops: Vec<LoopSeen>,
+    /// Stale addresses that spanning tree does not promise to forget.
+    pub stale: Option<String>,
+    /// Events of the simulation.
+    pub events: u64,
+    /// How much of the time it was allowed the tree took to come to rest after the last fault, in percent.
+    pub settled_percent: u64,
+}
+
+/// Something that must not be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wrong {
+    /// What kind of thing.
+    pub kind: WrongKind,
+    /// When, since the start.
+    pub time: Duration,
+    /// What exactly.
+    pub what: String,
+}
+
+/// Kinds of things that must not be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WrongKind {
+    /// A loop without a cause that excuses it.
+    Loop,
+    /// The tree at rest is not the one that follows from the graph.
+    Tree,
+    /// The tree was right, and left rest.
+    Restless,
+    /// An address at a port that does not lead to its host.
+    Address,
+    /// A host was reached too rarely or too often.
+    Reach,
+    /// The code panicked.
+    Panic,
+}
+
+/// A loop, and why it could be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoopSeen {
+    /// When, since the start.
+    pub time: Duration,
+    /// Its ports.
+    pub path: String,
+    /// What allowed it.
+    pub cause: &'static str,
+}
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} at {:?}: {}", self.kind, self.time, self.what)
+    }
+}
+
+impl fmt::Display for LoopSeen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { time, path, cause } = self;
+        write!(f, "loop at {time:?} by {path} ({cause})")
+    }
+}
+
+/// How long a probing frame may be under way: far longer than any way through a test's network.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Plays a scenario and judges it. A panic is something wrong like any other.
+#[must_use]
+pub fn play(scenario: &Scenario) -> Trial {
+    let played = catch_unwind(AssertUnwindSafe(|| Play::new(scenario).run()));
+    played.unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|&text| text.to_owned()));
+        Trial {
+            wrong: Some(Wrong {
+                kind: WrongKind::Panic,
+                time: Duration::ZERO,
+                what: text.unwrap_or_default(),
+            }),
+            ..Trial::default()
+        }
+    })
+}
+
+struct Play<'a> {
+    scenario: &'a Scenario,
+    regime: Regime,
+    network: Network,
+    next_broadcast: Option<Duration>,
+    /// Faults so far that lose frames in silence.
+    losses: Vec<Fault>,
+    trial: Trial,
+}
+
+impl<'a> Play<'a> {
+    fn new(scenario: &'a Scenario) -> Self {
+        let traffic = Duration::from_millis(scenario.traffic_ms.into());
+        Self {
+            scenario,
+            regime: Regime::of(scenario),
+            network: Network::build(scenario),
+            next_broadcast: (!traffic.is_zero()).then_some(traffic),
+            losses: Vec::new(),
+            trial: Trial::default(),
+        }
+    }
+
+    fn run(mut self) -> Trial {
+        self.act();
+        self.trial.events = self.network.world.totals().events;
+        self.trial
+    }
+
+    fn now(&self) -> Duration {
+        self.network.world.now()
+    }
+
+    /// `None`: something is wrong, and the rest does not matter.
+    fn act(&mut self) -> Option<()> {
+        for step in &self.scenario.steps {
+            self.pass(Duration::from_micros(step.wait_us))?;
+            if step.fault.loses() {
+                self.losses.push(step.fault);
+            }
+            self.network.hurt(step.fault);
+        }
+        self.network.heal();
+        if self.scenario.hush {
+            self.next_broadcast = None;
+        }
+        let healed = self.now();
+        let graph = self.network.graph();
+        let tree = graph.tree();
+        let roots = self.roots(&graph, &tree);
+        let bound = |after: fn(&Regime, Times) -> Duration| {
+            let bounds = roots.iter().map(|&root| after(&self.regime, root));
+            bounds.max().unwrap_or_default()
+        };
+        let (settling, learning) = (bound(Regime::settled_after), bound(Regime::learned_after));
+        self.pass(settling)?;
+        if !self.regime.reaches {
+            return Some(());
+        }
+        self.rest(healed, settling, &graph, &tree)?;
+        self.pass(learning)?;
+        self.peace(&graph, &tree)
+    }
+
+    /// The tree is right.
+    fn rest(
+        &mut self,
+        healed: Duration,
+        bound: Duration,
+        graph: &Graph,
+        tree: &Tree,
+    ) -> Option<()> {
+        let last = self.network.world.changes().last().unwrap_or_default();
+        let took = last.saturating_sub(healed).as_millis() * 100;
+        let percent = took / bound.as_millis().max(1);
+        self.trial.settled_percent = u64::try_from(percent).unwrap_or(u64::MAX);
+        match tree::difference(&self.network, graph, tree) {
+            Some(what) => self.wrong(WrongKind::Tree, what),
+            None => Some(()),
+        }
+    }
+
+    /// It stays right, no address is stale, everyone reaches everyone once, and there is no loop any more.
+    fn peace(&mut self, graph: &Graph, tree: &Tree) -> Option<()> {
+        if let Some(what) = tree::difference(&self.network, graph, tree) {
+            return self.wrong(WrongKind::Restless, what);
+        }
+        let stale = addresses::astray(&self.network, graph, tree);
+        match stale {
+            Some(what) if self.regime.is_safe() => return self.wrong(WrongKind::Address, what),
+            stale => self.trial.stale = stale,
+        }
+        self.losses.clear();
+        let patience = PATIENCE.max(4 * self.regime.bridges * self.regime.delay);
+        if let Some(what) = reach::wrong(&mut self.network, graph, tree, patience) {
+            return self.wrong(WrongKind::Reach, what);
+        }
+        self.look_for_loops(true)?;
+        match addresses::astray(&self.network, graph, tree) {
+            Some(what) => self.wrong(WrongKind::Address, what),
+            None => Some(()),
+        }
+    }
+
+    /// The times of the roots there will be.
+    fn roots(&self, graph: &Graph, tree: &Tree) -> Vec<Times> {
+        let is_root = |index: &usize| tree.ways[*index].0 == graph.bridges[*index];
+        let roots = (0..graph.bridges.len()).filter(is_root);
+        roots.filter_map(|root| self.network.times(root)).collect()
+    }
+
+    fn wrong(&mut self, kind: WrongKind, what: String) -> Option<()> {
+        let time = self.now();
+        self.trial.wrong = Some(Wrong { kind, time, what });
+        None
+    }
+
+    /// Lets time pass, with the hosts sending.
+    fn pass(&mut self, time: Duration) -> Option<()> {
+        let end = self.now() + time;
+        while let Some(at) = self.next_broadcast.filter(|at| *at <= end) {
+            self.network.world.run_until(at);
+            self.look_for_loops(false)?;
+            self.network.broadcast();
+            let period = Duration::from_millis(self.scenario.traffic_ms.into());
+            self.next_broadcast = Some(at + period);
+        }
+        self.network.world.run_until(end);
+        self.look_for_loops(false)
+    }
+
+    /// Judges the loops found since the last look.
+    fn look_for_loops(&mut self, at_peace: bool) -> Option<()> {
+        let findings = self.network.world.take_findings();
+        for finding in findings
+            .iter()
+            .filter(|finding| finding.violation.is_loop())
+        {
+            let seen = self.loop_seen(finding);
+            if at_peace || self.regime.is_safe() || seen.cause == UNEXPLAINED {
+                return self.wrong(WrongKind::Loop, seen.to_string());
+            }
+            self.trial.loops.push(seen);
+        }
+        Some(())
+    }
+
+    fn loop_seen(&self, finding: &Finding) -> LoopSeen {
+        let path = finding.violation.path();
+        let map = self.network.world.map();
+        let labels: Vec<String> = path.iter().map(|&port| map.label(port)).collect();
+        let on_path = |fault: &&Fault| self.network.touches(**fault, path);
+        let cause = match (self.losses.iter().rev().find(on_path), self.losses.last()) {
+            (Some(fault), _) | (None, Some(fault)) => fault.name(),
+            (None, None) if !self.regime.holds() => "times too short for the network",
+            (None, None) => UNEXPLAINED,
+        };
+        LoopSeen {
+            time: finding.time,
+            path: labels.join(" "),
+            cause,
+        }
+    }
+}
+
+/// Nothing was lost and the times are long enough: there must not be a loop.
+const UNEXPLAINED: &str = "unexplained";
