@@ -85,6 +85,8 @@ pub enum Command {
         #[arg(long)]
         keep: bool,
     },
+    /// Run a lab in virtual time: the same switches and steps without namespaces or privilege, in a blink.
+    Sim(crate::sim::cli::SimArgs),
     /// Print a built-in lab's file, to start one's own from.
     Show {
         /// The lab.

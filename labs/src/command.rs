@@ -73,6 +73,7 @@ pub fn run(cli: Cli) -> Result<ExitCode, CommandError> {
             json,
             keep,
         } => run::run(&run_dir, topology(&lab, name.as_deref())?, json, keep),
+        Command::Sim(args) => simulate(&args),
         Command::Show { lab } => show(&lab),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "labs", &mut io::stdout());
@@ -85,6 +86,11 @@ pub fn run(cli: Cli) -> Result<ExitCode, CommandError> {
             Ok(ExitCode::SUCCESS)
         }
     }
+}
+
+fn simulate(args: &crate::sim::cli::SimArgs) -> Result<ExitCode, CommandError> {
+    let ok = crate::sim::cli::run(args, topology(&args.lab, None)?)?;
+    Ok(ExitCode::from(u8::from(!ok)))
 }
 
 /// The end of a process that is part of a lab.

@@ -119,6 +119,7 @@ fn result(step: &Step, outcome: &Outcome, start: Instant) -> Value {
         StepKind::Set(_) => "set",
         StepKind::Migrate { .. } => "migrate",
         StepKind::Check(_) => "check",
+        StepKind::Incident(_) => "incident",
     };
     json!({
         "step": kind,

@@ -62,6 +62,10 @@ pub(super) struct Site<'a> {
 /// # Errors
 /// When it is up already, the system lacks something, or any part fails: then all that was made is cleared again.
 pub fn up(topology: Topology, options: &Options<'_>) -> Result<Lab, LabError> {
+    if let Some((at, what)) = topology.simulated_only() {
+        let place = format!("{}:{at}", topology.file);
+        return Err(LabError::Simulated { place, what });
+    }
     privilege::check()?;
     let name = topology.name.clone();
     let run_dir = options.run_dir;

@@ -96,6 +96,17 @@ pub enum LabError {
         /// The processes.
         pids: String,
     },
+    /// Real wires and processes cannot do what the file asks for.
+    #[error("{place}: {what} is for `labs sim` only: real wires cannot do it")]
+    Simulated {
+        /// File, line and column.
+        place: String,
+        /// What.
+        what: String,
+    },
+    /// A lab cannot be run in virtual time.
+    #[error(transparent)]
+    Simulation(#[from] crate::sim::TwinError),
     /// The user, or the system, wants the program to end.
     #[error("interrupted")]
     Interrupted,
@@ -164,7 +175,9 @@ impl LabError {
             | Self::NotUp { .. }
             | Self::Busy { .. }
             | Self::UnknownNode { .. }
-            | Self::Program { .. } => 2,
+            | Self::Program { .. }
+            | Self::Simulated { .. }
+            | Self::Simulation(_) => 2,
             Self::Netns(_)
             | Self::Io { .. }
             | Self::Start { .. }

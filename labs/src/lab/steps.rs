@@ -61,6 +61,11 @@ pub fn run_step(
         StepKind::Set(setting) => set(lab, setting),
         StepKind::Migrate { vm, to } => migrate(vm, to),
         StepKind::Check(check) => run_check(lab, check),
+        // `up` refuses such labs.
+        StepKind::Incident(incident) => Err(LabError::Simulated {
+            place: lab.topology.file.clone(),
+            what: incident.name().to_owned(),
+        }),
     }
 }
 

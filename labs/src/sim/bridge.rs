@@ -88,10 +88,10 @@ impl BridgeSpec {
         self
     }
 
-    pub(super) fn config(&self, node: NodeId) -> SwitchConfig {
+    pub(super) fn config(&self, address: MacAddr) -> SwitchConfig {
         SwitchConfig {
             bridge: BridgeConfig {
-                address: self.address.unwrap_or_else(|| bridge_address(node)),
+                address: self.address.unwrap_or(address),
                 priority: self.priority,
                 times: self.times,
             },
@@ -161,9 +161,8 @@ impl PortSpec {
         self
     }
 
-    pub(super) fn settings(&self, node: NodeId, port: PortNumber) -> PortSettings {
+    pub(super) fn settings(&self, port: PortNumber, address: MacAddr) -> PortSettings {
         let name = self.name.unwrap_or_else(|| default_name(port));
-        let address = self.address.unwrap_or_else(|| port_address(node, port));
         PortSettings {
             mode: self.mode.clone(),
             enabled: !self.disabled,
@@ -181,12 +180,12 @@ pub(super) fn default_name(port: PortNumber) -> PortName {
 }
 
 /// Addresses of bridges: 02-, the node's number, zeros. Locally administered.
-fn bridge_address(node: NodeId) -> MacAddr {
+pub(super) fn bridge_address(node: NodeId) -> MacAddr {
     numbered(0x02, node, 0)
 }
 
 /// Addresses of a bridge's ports: as the bridge's, with the port's number.
-fn port_address(node: NodeId, port: PortNumber) -> MacAddr {
+pub(super) fn port_address(node: NodeId, port: PortNumber) -> MacAddr {
     numbered(0x02, node, port.get())
 }
 

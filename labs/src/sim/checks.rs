@@ -135,6 +135,12 @@ pub struct FindingCounts {
 }
 
 impl FindingCounts {
+    /// All together.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.loops + self.storms + self.cycles + self.duplicates + self.blackholes
+    }
+
     pub(super) fn count(&mut self, violation: &Violation) {
         match violation {
             Violation::Loop { .. } => self.loops += 1,

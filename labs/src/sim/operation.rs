@@ -8,6 +8,7 @@ use stp::BridgeConfig;
 use switchd::{PortSettings, SwitchError};
 
 use super::id::{NodeId, PortRef, WireId};
+use super::map::Map;
 use super::wire::{Impairment, LinkState, Medium, OneWay};
 
 /// Whether a node runs.
@@ -108,6 +109,53 @@ pub enum Operation {
         /// The frame.
         frame: Rc<[u8]>,
     },
+}
+
+impl Operation {
+    /// What it is, with the names of `map`, in one line.
+    #[must_use]
+    pub fn label(&self, map: &Map) -> String {
+        let wire_label = |wire: &WireId| {
+            let ends: Vec<String> = map.ends(*wire).iter().map(|end| map.label(*end)).collect();
+            ends.join(", ")
+        };
+        match self {
+            Self::Link { wire, state } => format!("link {state:?}: {}", wire_label(wire)),
+            Self::Plug { port, plugged } => {
+                let word = if *plugged { "in" } else { "out" };
+                format!("plug {word}: {}", map.label(*port))
+            }
+            Self::OneWay { port, one_way } => {
+                format!("{one_way:?}: {}", map.label(*port))
+            }
+            Self::Impair { port, impairment } => {
+                format!("{impairment:?}: {}", map.label(*port))
+            }
+            Self::Power { node, power } => format!("power {power:?}: {}", map.name(*node)),
+            Self::Connect { ends, medium } => {
+                let ends: Vec<String> = ends.iter().map(|end| map.label(*end)).collect();
+                format!("connect {}: {medium:?}", ends.join(", "))
+            }
+            Self::SetBridge { node, config } => {
+                format!("set {}: {config:?}", map.name(*node))
+            }
+            Self::SetSpanningTree { node, on } => {
+                format!("set {}: spanning tree {on}", map.name(*node))
+            }
+            Self::SetAgeing { node, ageing } => {
+                format!("set {}: ageing {ageing:?}", map.name(*node))
+            }
+            Self::SetPort { port, settings } => {
+                format!("set {}: {settings:?}", map.label(*port))
+            }
+            Self::Send { from, frame } => {
+                format!("send {} octets from {}", frame.len(), map.label(*from))
+            }
+            Self::Inject { at, frame } => {
+                format!("inject {} octets at {}", frame.len(), map.label(*at))
+            }
+        }
+    }
 }
 
 /// Why something cannot be done; nothing is changed then.

@@ -154,6 +154,17 @@ impl World {
         }
     }
 
+    /// A station to be changed in ways that neither send nor move its deadline; see [`World::with_station`].
+    pub fn station_mut<S: Station>(&mut self, node: NodeId) -> Option<&mut S> {
+        match &mut self.nodes.get_mut(node.index())?.body {
+            Body::Station { station, .. } => {
+                let station: &mut dyn Any = &mut **station;
+                station.downcast_mut()
+            }
+            Body::Bridge(_) => None,
+        }
+    }
+
     /// Lets `act` do something with a station, which may send and change its deadline. `None` if it is something else.
     pub fn with_station<S: Station, R>(
         &mut self,

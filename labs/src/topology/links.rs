@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use switchd::config::PortSettings;
 
+use super::conditions;
 use super::error::{Fault, Position};
 use super::fields::{self, Fields};
 use super::nodes::{Declared, DeclaredKind, DeclaredPort};
@@ -20,7 +21,8 @@ pub(super) fn read(topology: &Fields<'_>, nodes: &[Declared]) -> Result<Vec<Link
     let mut used: BTreeMap<Endpoint, Position> = BTreeMap::new();
     let mut links = Vec::new();
     for value in fields::list(value, "links")? {
-        let link = Fields::new(value, "a link", &["endpoints"])?;
+        let keys = [&["endpoints"], conditions::KEYS].concat();
+        let link = Fields::new(value, "a link", &keys)?;
         let ends = link.need("endpoints")?;
         let mut endpoints = Vec::new();
         for end in fields::list(ends, "`endpoints`")? {
@@ -35,19 +37,23 @@ pub(super) fn read(topology: &Fields<'_>, nodes: &[Declared]) -> Result<Vec<Link
             }
             endpoints.push(endpoint);
         }
-        if !(2..=ENDPOINTS_MAX).contains(&endpoints.len()) {
-            let message = format!(
-                "a link has 2 to {ENDPOINTS_MAX} endpoints, this one {}",
-                endpoints.len()
-            );
-            return Err(Fault::new(ends.at, message));
-        }
+        check_count(ends, endpoints.len())?;
         links.push(Link {
+            conditions: conditions::read(&link, &endpoints)?,
             endpoints,
             at: value.at,
         });
     }
     Ok(links)
+}
+
+/// How many endpoints a link has, `ends` being where they are listed.
+pub(super) fn check_count(ends: &Value, count: usize) -> Result<(), Fault> {
+    if (2..=ENDPOINTS_MAX).contains(&count) {
+        return Ok(());
+    }
+    let message = format!("a link has 2 to {ENDPOINTS_MAX} endpoints, this one {count}");
+    Err(Fault::new(ends.at, message))
 }
 
 /// `node:port`.

@@ -23,9 +23,11 @@
 //! containerlab: the node's own value wins, then its kind's, then the default.
 
 mod check;
+mod conditions;
 mod error;
 mod expect;
 mod fields;
+mod incidents;
 mod links;
 mod nodes;
 mod port;
@@ -40,8 +42,10 @@ use std::path::Path;
 use pnet_base::MacAddr;
 use switchd::config::{PortSettings, StpSettings, VlanNumber};
 
+pub use conditions::Conditions;
 pub use error::{Error, Position, nearest};
 pub use expect::{Check, Expectation, MacSubject, PingTarget};
+pub use incidents::{Frames, Incident, Recipient};
 pub use steps::{LinkChange, Setting, Step, StepKind};
 
 /// Largest lab file read, in octets.
@@ -193,6 +197,8 @@ pub struct Link {
     pub endpoints: Vec<Endpoint>,
     /// Where the link starts in the file.
     pub at: Position,
+    /// What it does to frames.
+    pub conditions: Conditions,
 }
 
 /// A port of a node, written `node:port`.

@@ -7,6 +7,7 @@
 //!   - wait: 5s
 //!   - wait: {converged: 60s}              # until no port listens or learns; at most this long
 //!   - link: {down: "core1:p1"}            # carrier goes at both ends; `up` brings it back
+//!   - switch: {freeze: core2}             # and other incidents: see `incidents`
 //!   - set: {switch: core1, priority: 4096}
 //!   - set: {port: "acc1:p2", cost: 100}
 //!   - migrate: {vm: vm1, to: esx2}
@@ -26,11 +27,14 @@ use switchd::config::PortSettings;
 use super::error::{Fault, Position};
 use super::expect::{self, Check};
 use super::fields::{self, Fields};
+use super::incidents::{self, Incident};
 use super::yaml::{Key, Kind, Value};
 use super::{Endpoint, Switch, Topology, links, nodes, port};
 
 /// All steps there are.
-const KEYS: &[&str] = &["wait", "link", "set", "migrate", "check"];
+const KEYS: &[&str] = &[
+    "wait", "link", "switch", "connect", "set", "send", "migrate", "check",
+];
 /// Settings of a switch that can change while it runs.
 const SWITCH_SETTINGS: &[&str] = &[
     "priority",
@@ -75,6 +79,8 @@ pub enum StepKind {
     },
     /// Looks whether something holds.
     Check(Check),
+    /// Something goes wrong, or is done to the wires.
+    Incident(Incident),
 }
 
 /// What happens to a link.
@@ -109,13 +115,19 @@ pub(super) fn read(value: Option<&Value>, topology: &Topology) -> Result<Vec<Ste
     let Some(value) = value else {
         return Ok(Vec::new());
     };
-    fields::list(value, "steps")?
-        .into_iter()
-        .map(|step| read_step(step, topology))
-        .collect()
+    let mut steps: Vec<Step> = Vec::new();
+    let mut connected: Vec<Endpoint> = Vec::new();
+    for step in fields::list(value, "steps")? {
+        let step = read_step(step, topology, &connected)?;
+        if let StepKind::Incident(Incident::Connect { endpoints, .. }) = &step.kind {
+            connected.extend(endpoints.iter().cloned());
+        }
+        steps.push(step);
+    }
+    Ok(steps)
 }
 
-fn read_step(value: &Value, topology: &Topology) -> Result<Step, Fault> {
+fn read_step(value: &Value, topology: &Topology, connected: &[Endpoint]) -> Result<Step, Fault> {
     let entries = fields::map(value, "a step")?;
     let [(key, body)] = entries else {
         let message = format!("a step has one key: {}", fields::one_of(KEYS));
@@ -130,6 +142,9 @@ fn read_step(value: &Value, topology: &Topology) -> Result<Step, Fault> {
         "link" => link(body, topology)?,
         "set" => StepKind::Set(set(key, body, topology)?),
         "migrate" => migrate(body, topology)?,
+        "switch" => StepKind::Incident(incidents::switch(body, topology)?),
+        "connect" => StepKind::Incident(incidents::connect(body, topology, connected)?),
+        "send" => StepKind::Incident(incidents::send(body, topology)?),
         _ => StepKind::Check(expect::check(key, body, topology)?),
     };
     Ok(Step { at: value.at, kind })
@@ -147,19 +162,29 @@ fn wait(body: &Value) -> Result<StepKind, Fault> {
 }
 
 fn link(body: &Value, topology: &Topology) -> Result<StepKind, Fault> {
-    let fields = Fields::new(body, "link", &["down", "up"])?;
-    let (change, value) = match (fields.get("down"), fields.get("up")) {
-        (Some(value), None) => (LinkChange::Down, value),
-        (None, Some(value)) => (LinkChange::Up, value),
-        (None, None) | (Some(_), Some(_)) => {
-            return Err(Fault::new(
-                body.at,
-                "`link` takes one key, `down` or `up`, with a port such as sw1:p1",
-            ));
+    let entries = fields::map(body, "link")?;
+    if entries.iter().any(|(key, _)| key.text == "change") {
+        return Ok(StepKind::Incident(incidents::change(body, topology)?));
+    }
+    let fields = Fields::new(body, "link", &["down", "up", "silent", "change"])?;
+    match (fields.get("down"), fields.get("up"), fields.get("silent")) {
+        (Some(value), None, None) => Ok(StepKind::Link {
+            endpoint: wired_endpoint(value, "link", topology)?,
+            change: LinkChange::Down,
+        }),
+        (None, Some(value), None) => Ok(StepKind::Link {
+            endpoint: wired_endpoint(value, "link", topology)?,
+            change: LinkChange::Up,
+        }),
+        (None, None, Some(value)) => {
+            let endpoint = wired_endpoint(value, "link", topology)?;
+            Ok(StepKind::Incident(Incident::Silence(endpoint)))
         }
-    };
-    let endpoint = wired_endpoint(value, "link", topology)?;
-    Ok(StepKind::Link { endpoint, change })
+        _ => Err(Fault::new(
+            body.at,
+            "`link` takes one key, `down`, `up`, `silent` or `change`, with a port such as sw1:p1",
+        )),
+    }
 }
 
 fn set(key: &Key, body: &Value, topology: &Topology) -> Result<Setting, Fault> {

@@ -228,7 +228,7 @@ fn faults_of_steps() {
     );
     assert_eq!(
         pair_and("  - {wait: 5s, link: {}}"),
-        "lab.yml:13:16: a step has one key: wait, link, set, migrate or check"
+        "lab.yml:13:16: a step has one key: wait, link, switch, connect, set, send, migrate or check"
     );
     assert_eq!(
         pair_and("  - link: {down: \"sw1:p7\"}"),
@@ -240,7 +240,7 @@ fn faults_of_steps() {
     );
     assert_eq!(
         pair_and("  - link: {}"),
-        "lab.yml:13:11: `link` takes one key, `down` or `up`, with a port such as sw1:p1"
+        "lab.yml:13:11: `link` takes one key, `down`, `up`, `silent` or `change`, with a port such as sw1:p1"
     );
     assert_eq!(
         pair_and("  - migrate: {vm: vm1, to: h1}"),

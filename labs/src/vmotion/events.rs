@@ -15,9 +15,9 @@ const TURN: Duration = Duration::from_millis(100);
 
 /// An event and the switch it happened in.
 #[derive(Clone, Debug)]
-pub(super) struct Seen {
-    pub(super) switch: String,
-    pub(super) record: Record,
+pub(crate) struct Seen {
+    pub(crate) switch: String,
+    pub(crate) record: Record,
 }
 
 /// A reader per switch. Ends when dropped.

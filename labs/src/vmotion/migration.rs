@@ -19,17 +19,17 @@ use crate::migrate::Limits;
 use crate::topology::Vm;
 
 /// A move that takes longer is taken for stuck: 64 MiB take less than a second.
-const MOVE_MAX: Duration = Duration::from_secs(60);
+pub(crate) const MOVE_MAX: Duration = Duration::from_secs(60);
 /// How long after the last announcement its effects are waited for.
-const SETTLE: Duration = Duration::from_millis(200);
+pub(crate) const SETTLE: Duration = Duration::from_millis(200);
 /// What the client sees before the move is not the move's doing.
-const WARM_UP: Duration = Duration::from_millis(500);
+pub(crate) const WARM_UP: Duration = Duration::from_millis(500);
 const TURN: Duration = Duration::from_millis(5);
 /// The bar: a user of the VM must not see more silence than this.
 const SILENCE_MAX_MS: f64 = 200.0;
 
 /// What happened, with where.
-type Told = Vec<(&'static str, GuestEvent)>;
+pub(crate) type Told = Vec<(&'static str, GuestEvent)>;
 
 impl Play<'_> {
     /// Moves `vm` to the host `to`. False: it did not move, or somebody noticed.
@@ -143,43 +143,53 @@ impl Play<'_> {
         settings: &Vm,
         resumed: Option<Duration>,
     ) -> Result<(), LabError> {
-        let mut lines: Vec<(Duration, String)> = Vec::new();
-        if let Some(resumed) = resumed {
-            lines.push((resumed, "RESUME".to_owned()));
-        }
-        for (side, event) in told {
-            let at = Duration::from_nanos(event.time_ns);
-            if let Some(text) = sentence(side, event) {
-                lines.push((at, text));
-            }
-        }
-        for seen in events {
-            if let Some(entry) = entry_changed(seen, settings, resumed.unwrap_or_default()) {
-                let mut text = format!(
-                    "  {:<6} vlan {} {}: {} → {} by {}",
-                    entry.switch,
-                    entry.vlan,
-                    entry.mac,
-                    if entry.from.is_empty() {
-                        "(none)"
-                    } else {
-                        &entry.from
-                    },
-                    entry.to,
-                    frame_name(&entry.cause),
-                );
-                if resumed.is_some() {
-                    text.push_str(&format!(", {:+.3} ms", entry.at_ms));
-                }
-                lines.push((seen.record.time, text));
-            }
-        }
-        lines.sort_by_key(|line| line.0);
-        for (at, text) in lines {
+        for (at, text) in lines(told, events, settings, resumed) {
             self.story.line(at, &text)?;
         }
         Ok(())
     }
+}
+
+/// One line per thing that happened, in order of time.
+pub(crate) fn lines(
+    told: &Told,
+    events: &[Seen],
+    settings: &Vm,
+    resumed: Option<Duration>,
+) -> Vec<(Duration, String)> {
+    let mut lines: Vec<(Duration, String)> = Vec::new();
+    if let Some(resumed) = resumed {
+        lines.push((resumed, "RESUME".to_owned()));
+    }
+    for (side, event) in told {
+        let at = Duration::from_nanos(event.time_ns);
+        if let Some(text) = sentence(side, event) {
+            lines.push((at, text));
+        }
+    }
+    for seen in events {
+        if let Some(entry) = entry_changed(seen, settings, resumed.unwrap_or_default()) {
+            let mut text = format!(
+                "  {:<6} vlan {} {}: {} → {} by {}",
+                entry.switch,
+                entry.vlan,
+                entry.mac,
+                if entry.from.is_empty() {
+                    "(none)"
+                } else {
+                    &entry.from
+                },
+                entry.to,
+                frame_name(&entry.cause),
+            );
+            if resumed.is_some() {
+                text.push_str(&format!(", {:+.3} ms", entry.at_ms));
+            }
+            lines.push((seen.record.time, text));
+        }
+    }
+    lines.sort_by_key(|line| line.0);
+    lines
 }
 
 /// Collects what both processes tell, until the move is over and its announcements had their time,
@@ -213,7 +223,11 @@ fn follow(source: &mut Guest, target: &mut Guest) -> Result<Told, LabError> {
 }
 
 /// Puts what the processes told into the report; returns when the VM resumed.
-fn digest_events(told: &Told, ordered: Duration, report: &mut MigrationReport) -> Option<Duration> {
+pub(crate) fn digest_events(
+    told: &Told,
+    ordered: Duration,
+    report: &mut MigrationReport,
+) -> Option<Duration> {
     let mut stopped = None;
     let mut resumed = None;
     for (_, event) in told {
@@ -253,7 +267,7 @@ fn digest_events(told: &Told, ordered: Duration, report: &mut MigrationReport) -
     resumed
 }
 
-fn is_good(report: &MigrationReport) -> bool {
+pub(crate) fn is_good(report: &MigrationReport) -> bool {
     let tcp = &report.tcp;
     report.failure.is_none()
         && report.memory_equal
@@ -266,7 +280,7 @@ fn is_good(report: &MigrationReport) -> bool {
 
 /// Switches that had the VM elsewhere, or not at all, and whose first change after the resume was
 /// not an announcement's.
-fn late(
+pub(crate) fn late(
     expected: &Entries,
     before: &Entries,
     moves: &[CamMove],
@@ -288,7 +302,7 @@ fn late(
 }
 
 /// Entries of the VM that moved, and that were made.
-fn entries_changed(
+pub(crate) fn entries_changed(
     events: &[Seen],
     settings: &Vm,
     resumed: Duration,
@@ -362,10 +376,7 @@ fn sentence(side: &str, event: &GuestEvent) -> Option<String> {
             text(event, "digest")
         ),
         ("resumed", _) => "the source knows, and lets go".to_owned(),
-        // Both frames leave together, RARP first: one line for the two.
-        ("announced", "target") if text(event, "kind") == "rarp" => {
-            "announcement: RARP and gratuitous ARP".to_owned()
-        }
+        ("announced", "target") => format!("announcement: {}", frame_name(&text(event, "kind"))),
         ("verified", _) => format!(
             "memory left behind {}: digest {}",
             if event.fields.get("equal") == Some(&Value::Bool(true)) {

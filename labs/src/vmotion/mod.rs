@@ -5,13 +5,13 @@
 //! every `migrate` step runs a client's stopwatch and listens to the event streams of all switches.
 //! Everything is put in order by CLOCK_MONOTONIC, which the processes of one machine share.
 
-mod events;
+pub(crate) mod events;
 mod guests;
-mod migration;
-mod path;
+pub(crate) mod migration;
+pub(crate) mod path;
 mod probe;
-mod report;
-mod story;
+pub(crate) mod report;
+pub(crate) mod story;
 
 use core::time::Duration;
 use std::collections::BTreeMap;
@@ -98,7 +98,8 @@ impl Play<'_> {
                 StepKind::Wait(_)
                 | StepKind::Link { .. }
                 | StepKind::Set(_)
-                | StepKind::Check(_) => self.plain(&step.kind)?,
+                | StepKind::Check(_)
+                | StepKind::Incident(_) => self.plain(&step.kind)?,
             };
             if !ok {
                 return Ok(false);
@@ -125,22 +126,16 @@ impl Play<'_> {
         let mut no_migration = |_: &str, _: &str| Err(LabError::Other("no such step".to_owned()));
         let outcome = run_step(self.lab, step, &mut no_migration)?;
         let (first, last) = events::tree_built(&self.watch.drain());
-        let view = self.view()?;
-        let blocked = view.blocked();
-        self.report.stp.blocked = blocked.iter().map(ToString::to_string).collect();
-        match (first, last) {
-            (Some(first), Some(last)) if outcome.ok => {
-                let took = last.saturating_sub(first);
-                self.report.stp.converged_ms = report::ms(took);
-                let text = format!(
-                    "the tree stands, {:.3} s after the first link; blocked: {}",
-                    took.as_secs_f64(),
-                    self.report.stp.blocked.join(", "),
-                );
-                self.story.line(last, &text)?;
-            }
-            (_, _) => self.story.line(monotonic(), &outcome.text)?,
+        if let (Some(first), Some(last)) = (first, last) {
+            let took = last.saturating_sub(first);
+            self.report.stp.converged_ms = report::ms(took);
+            let seconds = took.as_secs_f64();
+            let text = format!("the last port took its state, {seconds:.3} s after the first link");
+            self.story.line(last, &text)?;
         }
+        self.story.line(monotonic(), &outcome.text)?;
+        let view = self.view()?;
+        self.report.stp.blocked = view.blocked().iter().map(ToString::to_string).collect();
         self.story.drawing(&draw::draw(&self.lab.topology, &view))?;
         self.guests.announce()?;
         self.story

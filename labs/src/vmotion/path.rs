@@ -10,11 +10,11 @@ use crate::lab::{Lab, LabError, View};
 use crate::topology::Topology;
 
 /// What a switch's table says about an address, by switch. Absent: no entry.
-pub(super) type Entries = BTreeMap<String, String>;
+pub(crate) type Entries = BTreeMap<String, String>;
 
 /// The port on which each switch must have an address that is plugged in at `port` of `vswitch`:
 /// the way there along links whose both ends forward. Switches the tree does not reach are left out.
-pub(super) fn expected(topology: &Topology, view: &View, vswitch: &str, port: &str) -> Entries {
+pub(crate) fn expected(topology: &Topology, view: &View, vswitch: &str, port: &str) -> Entries {
     let mut expected = Entries::new();
     expected.insert(vswitch.to_owned(), port.to_owned());
     let mut open = VecDeque::from([vswitch.to_owned()]);
@@ -59,7 +59,7 @@ pub(super) fn actual(lab: &Lab, vlan: VlanNumber, mac: MacAddr) -> Result<Entrie
 }
 
 /// Entries that point elsewhere than they must: `switch:port`.
-pub(super) fn stale(expected: &Entries, actual: &Entries) -> Vec<String> {
+pub(crate) fn stale(expected: &Entries, actual: &Entries) -> Vec<String> {
     let wrong = actual
         .iter()
         .filter(|(switch, port)| expected.get(*switch) != Some(port));

@@ -131,13 +131,13 @@ impl Report {
 }
 
 /// Milliseconds, to the microsecond.
-pub(super) fn ms(time: Duration) -> f64 {
+pub(crate) fn ms(time: Duration) -> f64 {
     let micros = u32::try_from(time.as_micros()).unwrap_or(u32::MAX);
     f64::from(micros) / 1000.0
 }
 
 /// Milliseconds from `from` to `to`, negative if `to` came first.
-pub(super) fn ms_after(from: Duration, to: Duration) -> f64 {
+pub(crate) fn ms_after(from: Duration, to: Duration) -> f64 {
     if to >= from {
         ms(to - from)
     } else {

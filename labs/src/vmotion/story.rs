@@ -9,7 +9,7 @@ use crate::lab::LabError;
 
 /// Writes lines with their time. Colors only where a terminal reads.
 #[derive(Debug)]
-pub(super) struct Story {
+pub(crate) struct Story {
     options: Options,
     color: bool,
 }
@@ -23,7 +23,7 @@ enum Ink {
 }
 
 impl Story {
-    pub(super) fn new(options: Options) -> Self {
+    pub(crate) fn new(options: Options) -> Self {
         let terminal = if options.json {
             io::stderr().is_terminal()
         } else {
@@ -36,33 +36,28 @@ impl Story {
     }
 
     /// One thing that happened at `at`.
-    pub(super) fn line(&self, at: Duration, text: &str) -> Result<(), LabError> {
+    pub(crate) fn line(&self, at: Duration, text: &str) -> Result<(), LabError> {
         let since = at.saturating_sub(self.options.start).as_secs_f64();
         let time = self.ink(Ink::Faint, &format!("[{since:10.6}]"));
         self.write(&format!("{time} {text}\n"))
     }
 
     /// A heading for what follows.
-    pub(super) fn heading(&self, text: &str) -> Result<(), LabError> {
+    pub(crate) fn heading(&self, text: &str) -> Result<(), LabError> {
         self.write(&format!("\n{}\n", self.ink(Ink::Bold, text)))
     }
 
     /// The topology as drawn.
-    pub(super) fn drawing(&self, drawing: &str) -> Result<(), LabError> {
+    pub(crate) fn drawing(&self, drawing: &str) -> Result<(), LabError> {
         self.write(&format!("\n{drawing}\n"))
     }
 
     /// Summary for people, object for programs.
-    pub(super) fn finish(&self, report: &Report) -> Result<(), LabError> {
+    pub(crate) fn finish(&self, report: &Report) -> Result<(), LabError> {
         for migration in &report.migrations {
             self.summary(migration)?;
         }
-        let verdict = if report.ok {
-            self.ink(Ink::Good, "ok")
-        } else {
-            self.ink(Ink::Bad, "FAILED")
-        };
-        self.write(&format!("\n{}: {verdict}\n", report.lab))?;
+        self.verdict(&report.lab, report.ok)?;
         if self.options.json {
             let text = serde_json::to_string(report);
             let text = text.map_err(|error| LabError::Other(error.to_string()))?;
@@ -71,7 +66,17 @@ impl Story {
         Ok(())
     }
 
-    fn summary(&self, migration: &MigrationReport) -> Result<(), LabError> {
+    /// The last line.
+    pub(crate) fn verdict(&self, lab: &str, ok: bool) -> Result<(), LabError> {
+        let verdict = if ok {
+            self.ink(Ink::Good, "ok")
+        } else {
+            self.ink(Ink::Bad, "FAILED")
+        };
+        self.write(&format!("\n{lab}: {verdict}\n"))
+    }
+
+    pub(crate) fn summary(&self, migration: &MigrationReport) -> Result<(), LabError> {
         let MigrationReport { vm, from, to, .. } = migration;
         self.heading(&format!("{vm}: {from} → {to}"))?;
         if let Some(failure) = &migration.failure {

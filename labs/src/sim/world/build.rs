@@ -2,10 +2,12 @@
 
 use pnet_base::MacAddr;
 use stp::PortNumber;
-use switchd::{PORTS_MAX, Switch, SwitchError};
+use switchd::{PORTS_MAX, PortSettings, Switch, SwitchConfig, SwitchError};
 
 use super::{Body, Node, World};
-use crate::sim::bridge::{BridgeNode, BridgeSpec, PortSpec, default_name, station_address};
+use crate::sim::bridge::{
+    BridgeNode, BridgeSpec, PortSpec, bridge_address, default_name, port_address, station_address,
+};
 use crate::sim::id::{NodeId, PortRef, WireId};
 use crate::sim::operation::{Power, WorldError};
 use crate::sim::rng::Rng;
@@ -18,8 +20,21 @@ impl World {
     /// # Errors
     /// The name is taken.
     pub fn add_bridge(&mut self, spec: &BridgeSpec) -> Result<NodeId, WorldError> {
-        let node = self.add_node(&spec.name, true)?;
-        let config = spec.config(node);
+        self.add_switch(&spec.name, |address| spec.config(address))
+    }
+
+    /// Adds a bridge of this configuration, without ports; it runs from now on. `config` is given the address that
+    /// follows from the order of adding.
+    ///
+    /// # Errors
+    /// The name is taken.
+    pub fn add_switch(
+        &mut self,
+        name: &str,
+        config: impl FnOnce(MacAddr) -> SwitchConfig,
+    ) -> Result<NodeId, WorldError> {
+        let node = self.add_node(name, true)?;
+        let config = config(bridge_address(node));
         self.nodes.push(Node {
             body: Body::Bridge(Box::new(BridgeNode {
                 switch: Some(Switch::new(config.clone())),
@@ -127,7 +142,24 @@ impl World {
         number: PortNumber,
         spec: &PortSpec,
     ) -> Result<PortRef, WorldError> {
-        let settings = spec.settings(node, number);
+        self.add_port_with(node, number, spec.address, |address| {
+            spec.settings(number, address)
+        })
+    }
+
+    /// Adds a port of this number with these settings, which are given the port's address: `address`, or one that
+    /// follows from its numbers.
+    ///
+    /// # Errors
+    /// As [`World::add_port_numbered`].
+    pub fn add_port_with(
+        &mut self,
+        node: NodeId,
+        number: PortNumber,
+        address: Option<MacAddr>,
+        settings: impl FnOnce(MacAddr) -> PortSettings,
+    ) -> Result<PortRef, WorldError> {
+        let settings = settings(address.unwrap_or_else(|| port_address(node, number)));
         let name = settings.name;
         let added = self.with_switch(node, None, |switch, now, out| {
             switch.add_port(now, number, settings, out)

@@ -1,0 +1,170 @@
+//! How fast virtual time passes, and how cost grows with size. Prints one line for each figure.
+//!
+//! `cargo bench -p labs --bench sim [-- NAME…]`; names: `torus`, `ring`, `growth`, `fat-tree`. Each figure is the median
+//! of five runs in one process (the fat tree: one run, with the memory it needed).
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a program that prints figures about worlds it builds itself"
+)]
+
+use std::time::{Duration, Instant};
+
+use labs::sim::{BridgeSpec, Medium, NodeId, World};
+
+const HOUR: Duration = Duration::from_secs(3600);
+/// Long enough for every tree here.
+const BOUND: Duration = Duration::from_secs(600);
+const RUNS: usize = 5;
+
+fn main() {
+    let names: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|name| !name.starts_with('-'))
+        .collect();
+    let wanted = |name: &str| names.is_empty() || names.iter().any(|wanted| wanted == name);
+    if wanted("ring") {
+        median("64 bridges in a ring, to convergence", || {
+            let mut world = ring(64);
+            converge(&mut world);
+            world
+        });
+    }
+    if wanted("growth") {
+        for side in [8, 16, 32] {
+            median(
+                &format!("{} bridges in a torus, 10 minutes", side * side),
+                || {
+                    let mut world = torus(side);
+                    world.run_until(Duration::from_secs(600));
+                    world
+                },
+            );
+        }
+    }
+    if wanted("torus") {
+        median("1024 bridges in a 32x32 torus, 1 hour", || {
+            let mut world = torus(32);
+            world.run_until(HOUR);
+            world
+        });
+    }
+    if wanted("fat-tree") {
+        let begin = Instant::now();
+        let mut world = fat_tree(90);
+        let built = begin.elapsed();
+        converge(&mut world);
+        figures(
+            "10,125 bridges in a fat tree, to convergence",
+            begin.elapsed(),
+            &world,
+        );
+        println!(
+            "    built in {built:.2?}; memory at the most {}",
+            peak_memory()
+        );
+    }
+}
+
+/// Runs until the last change is two hellos past; worlds here change nothing later.
+fn converge(world: &mut World) {
+    let settled = world.run_while_not(BOUND, |world| {
+        let last = world.changes().last().unwrap_or_default();
+        world.now() >= last + Duration::from_secs(4) && world.is_settled()
+    });
+    assert!(settled, "it did not converge");
+}
+
+fn median(what: &str, run: impl Fn() -> World) {
+    let mut times: Vec<(Duration, World)> = Vec::new();
+    for _ in 0..RUNS {
+        let begin = Instant::now();
+        let world = run();
+        times.push((begin.elapsed(), world));
+    }
+    times.sort_by_key(|(time, _)| *time);
+    let (time, world) = &times[RUNS / 2];
+    figures(what, *time, world);
+}
+
+fn figures(what: &str, time: Duration, world: &World) {
+    let totals = world.totals();
+    let per = |count: u64| time.as_secs_f64() * 1e9 / (count.max(1) as f64);
+    println!(
+        "{what}: {:.3} s; {} events, {:.2} M/s; {} BPDUs, {:.0} ns each; converged at {:?}",
+        time.as_secs_f64(),
+        totals.events,
+        totals.events as f64 / time.as_secs_f64() / 1e6,
+        totals.bpdus,
+        per(totals.bpdus),
+        world.changes().last().unwrap_or_default(),
+    );
+}
+
+fn bridges(world: &mut World, count: usize) -> Vec<NodeId> {
+    (0..count)
+        .map(|n| world.add_bridge(&BridgeSpec::new(format!("b{n}"))).unwrap())
+        .collect()
+}
+
+fn wire(world: &mut World, a: NodeId, b: NodeId) {
+    world.wire_nodes(&[a, b], Medium::default()).unwrap();
+}
+
+fn ring(count: usize) -> World {
+    let mut world = World::new(1);
+    let nodes = bridges(&mut world, count);
+    for n in 0..count {
+        wire(&mut world, nodes[n], nodes[(n + 1) % count]);
+    }
+    world
+}
+
+fn torus(side: usize) -> World {
+    let mut world = World::new(1);
+    let nodes = bridges(&mut world, side * side);
+    for row in 0..side {
+        for column in 0..side {
+            let here = nodes[row * side + column];
+            wire(&mut world, here, nodes[row * side + (column + 1) % side]);
+            wire(&mut world, here, nodes[(row + 1) % side * side + column]);
+        }
+    }
+    world
+}
+
+/// The k-ary fat tree of Al-Fares et al. (SIGCOMM 2008): k pods of k/2 edge and k/2 aggregation bridges, and (k/2)² cores.
+fn fat_tree(k: usize) -> World {
+    let half = k / 2;
+    let mut world = World::new(1);
+    let cores = bridges(&mut world, half * half);
+    for pod in 0..k {
+        let add = |world: &mut World, kind: &str, n: usize| {
+            let spec = BridgeSpec::new(format!("{kind}{pod}-{n}"));
+            world.add_bridge(&spec).unwrap()
+        };
+        let upper: Vec<NodeId> = (0..half).map(|n| add(&mut world, "agg", n)).collect();
+        let lower: Vec<NodeId> = (0..half).map(|n| add(&mut world, "edge", n)).collect();
+        for (n, &aggregation) in upper.iter().enumerate() {
+            for &core in &cores[n * half..(n + 1) * half] {
+                wire(&mut world, aggregation, core);
+            }
+            for &edge in &lower {
+                wire(&mut world, aggregation, edge);
+            }
+        }
+    }
+    world
+}
+
+/// The most memory this process ever had resident (proc(5), VmHWM).
+fn peak_memory() -> String {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find(|line| line.starts_with("VmHWM"));
+    line.map_or_else(String::new, |line| {
+        line.split_whitespace()
+            .skip(1)
+            .collect::<Vec<_>>()
+            .join(" ")
+    })
+}

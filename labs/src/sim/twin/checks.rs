@@ -1,0 +1,193 @@
+//! `check` steps.
+
+use core::net::IpAddr;
+use core::time::Duration;
+
+use pnet_base::MacAddr;
+use stp::TreeId;
+use switchd::config::VlanNumber;
+
+use super::steps::Outcome;
+use super::{Twin, TwinError};
+use crate::sim::host::Host;
+use crate::topology::{Check, Endpoint, Expectation, MacSubject, PingTarget, Step};
+
+/// How often a check that does not hold yet is looked at again.
+const POLL: Duration = Duration::from_millis(100);
+/// How long one ping of a check is waited for.
+const PING_PATIENCE: Duration = Duration::from_millis(500);
+
+impl Twin {
+    /// Looks until the expectation holds, or the check's time is over; at least once.
+    pub(super) fn check(&mut self, step: &Step, check: &Check) -> Result<Outcome, TwinError> {
+        let end = self.world.now().saturating_add(check.wait);
+        // What is due at this very instant has happened before anybody looks.
+        self.pass(Duration::ZERO);
+        loop {
+            let (ok, seen) = self.look(step, &check.expect)?;
+            let over = self.until.is_some_and(|until| self.world.now() >= until);
+            if ok || over || self.world.now() >= end {
+                let own = if ok { &check.pass } else { &check.fail };
+                let text = match own {
+                    Some(own) if ok => own.clone(),
+                    Some(own) => format!("{own} ({seen})"),
+                    None => seen,
+                };
+                return Ok((ok, text));
+            }
+            self.pass(POLL);
+        }
+    }
+
+    fn look(&mut self, step: &Step, expect: &Expectation) -> Result<Outcome, TwinError> {
+        match expect {
+            Expectation::Root { root, nodes } => Ok(self.look_root(root, nodes)),
+            Expectation::Port {
+                endpoint,
+                role,
+                state,
+            } => self.look_port(step, endpoint, *role, *state),
+            Expectation::Cam {
+                switch,
+                subject,
+                vlan,
+                at,
+            } => {
+                let mac = self.mac_of(subject);
+                let unknown = || self.fault(step.at, format!("no address is known of {subject:?}"));
+                let mac = mac.ok_or_else(unknown)?;
+                Ok(self.look_cam(switch, mac, *vlan, at.as_deref()))
+            }
+            Expectation::Ping { from, to, lost } => self.look_ping(step, from, to, *lost),
+        }
+    }
+
+    fn look_root(&self, root: &str, nodes: &[String]) -> Outcome {
+        let view = self.view();
+        let address = view.switches.get(root).map(|switch| switch.address);
+        let others: Vec<String> = nodes
+            .iter()
+            .filter_map(|node| {
+                let Some(switch) = view.switches.get(node) else {
+                    return Some(format!("{node} does not run"));
+                };
+                let name = switch
+                    .root
+                    .and_then(|taken| view.name_of(taken))
+                    .unwrap_or("another bridge");
+                (switch.root != address).then(|| format!("{node} takes {name} for the root"))
+            })
+            .collect();
+        let text = match others.is_empty() {
+            true => format!("{root} is the root"),
+            false => others.join(", "),
+        };
+        (others.is_empty(), text)
+    }
+
+    fn look_port(
+        &self,
+        step: &Step,
+        endpoint: &Endpoint,
+        role: Option<stp::PortRole>,
+        state: Option<stp::PortState>,
+    ) -> Result<Outcome, TwinError> {
+        let Some(port) = self.port(endpoint) else {
+            return Err(self.fault(step.at, format!("there is no port {endpoint}")));
+        };
+        let Some(switch) = self.world.switch(port.node) else {
+            return Ok((false, format!("{} is off", endpoint.node)));
+        };
+        let Some(seen) = switch.port(port.port) else {
+            return Ok((false, format!("there is no port {endpoint} any more")));
+        };
+        let (is_role, is_state) = (seen.role(TreeId::COMMON), seen.state(TreeId::COMMON));
+        let ok =
+            role.is_none_or(|role| role == is_role) && state.is_none_or(|state| state == is_state);
+        Ok((ok, format!("{endpoint} is {is_role} {is_state}")))
+    }
+
+    pub(super) fn mac_of(&self, subject: &MacSubject) -> Option<MacAddr> {
+        match subject {
+            MacSubject::Address(mac) => Some(*mac),
+            MacSubject::Vm(vm) => self.topology.vm(vm).map(|vm| vm.mac),
+            MacSubject::Port(endpoint) => self.address(self.port(endpoint)?),
+        }
+    }
+
+    fn look_cam(
+        &self,
+        switch: &str,
+        mac: MacAddr,
+        vlan: Option<VlanNumber>,
+        at: Option<&str>,
+    ) -> Outcome {
+        let ports = self.entries_of(switch, mac, vlan);
+        let ok = match at {
+            Some(port) => !ports.is_empty() && ports.iter().all(|seen| seen == port),
+            None => ports.is_empty(),
+        };
+        let text = match ports.as_slice() {
+            [] => format!("{switch} has no entry"),
+            ports => format!("{switch} has it at {}", ports.join(", ")),
+        };
+        (ok, text)
+    }
+
+    /// The ports at which a switch's CAM has an address.
+    pub(super) fn entries_of(
+        &self,
+        switch: &str,
+        mac: MacAddr,
+        vlan: Option<VlanNumber>,
+    ) -> Vec<String> {
+        let running = self.node(switch).and_then(|node| self.world.switch(node));
+        let Some(running) = running else {
+            return Vec::new();
+        };
+        let vlans: Vec<_> = match vlan {
+            Some(vlan) => vec![vlan.id()],
+            None => running.vlans().named().map(|(vlan, _)| vlan).collect(),
+        };
+        let now = self.world.now();
+        let ports = vlans.into_iter().filter_map(|vlan| {
+            let port = running.cam().lookup(now, vlan, mac)?;
+            Some(running.port(port)?.settings().name.to_string())
+        });
+        ports.collect()
+    }
+
+    fn look_ping(
+        &mut self,
+        step: &Step,
+        from: &str,
+        to: &PingTarget,
+        lost: bool,
+    ) -> Result<Outcome, TwinError> {
+        let IpAddr::V4(target) = to.ip else {
+            return Err(self.fault(step.at, format!("{} is no IPv4 address", to.ip)));
+        };
+        let Some(node) = self.node(from) else {
+            return Err(self.fault(step.at, format!("there is no host `{from}`")));
+        };
+        let sent = self.world.with_station(node, |host: &mut Host, now, out| {
+            host.ping(now, target, out)
+        });
+        if sent != Some(true) {
+            return Err(self.fault(step.at, format!("{from} has no address to ping from")));
+        }
+        let end = self.world.now().saturating_add(PING_PATIENCE);
+        let pong = |world: &crate::sim::World| world.station::<Host>(node).and_then(Host::pong);
+        self.world.run_while_not(end, |world| pong(world).is_some());
+        let answer = pong(&self.world);
+        let text = match answer {
+            Some(took) => format!(
+                "{} answers {from} after {:.1} ms",
+                to.name,
+                took.as_secs_f64() * 1e3
+            ),
+            None => format!("{} does not answer {from}", to.name),
+        };
+        Ok((answer.is_none() == lost, text))
+    }
+}

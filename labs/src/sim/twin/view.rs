@@ -1,0 +1,58 @@
+//! The lab as its switches tell it: the same view, and the same drawing, as of a lab in namespaces.
+
+use std::collections::BTreeMap;
+
+use stp::TreeId;
+
+use super::Twin;
+use crate::lab::{PortView, SwitchView, View};
+
+impl Twin {
+    /// All switches that run, at this instant.
+    #[must_use]
+    pub fn view(&self) -> View {
+        let mut view = View::default();
+        for node in self.world.bridges() {
+            let Some(switch) = self.world.switch(node) else {
+                continue;
+            };
+            let tree = switch.bridge().map(|bridge| bridge.tree(TreeId::COMMON));
+            let ports: BTreeMap<String, PortView> = switch
+                .ports()
+                .map(|(_, port)| {
+                    let role = match tree {
+                        Some(_) => port.role(TreeId::COMMON).to_string(),
+                        None => String::new(),
+                    };
+                    let port_view = PortView {
+                        role,
+                        state: port.state(TreeId::COMMON).to_string(),
+                        link: port.is_link_up(),
+                    };
+                    (port.settings().name.to_string(), port_view)
+                })
+                .collect();
+            let config = switch.bridge_config();
+            let switch_view = SwitchView {
+                pid: 0,
+                address: config.address,
+                priority: config.priority.get(),
+                root: tree.map(|tree| tree.root.address()),
+                root_path_cost: tree.map_or(0, |tree| tree.root_path_cost),
+                ports,
+            };
+            view.switches
+                .insert(self.world.map().name(node).to_owned(), switch_view);
+        }
+        for (vm, places) in &self.vms {
+            view.vms.insert(vm.clone(), places.host.clone());
+        }
+        view
+    }
+
+    /// Whether the tree stands, as [`View::is_converged`] says it for switches that run.
+    pub(super) fn is_converged(&self) -> bool {
+        // Cheap first: it is asked after every step.
+        self.world.is_settled() && self.view().is_converged()
+    }
+}

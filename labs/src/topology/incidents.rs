@@ -1,0 +1,402 @@
+//! Steps about things that go wrong, or are done to the wires: what a simulation can do whenever it likes.
+//!
+//! ```yaml
+//! steps:
+//!   - link: {silent: "sw1:p1"}             # dead, and carrier stays; `up` heals it
+//!   - link: {change: "sw1:p1", loss: 10%}  # what this end sends, against what the file says of the link
+//!   - switch: {freeze: sw2}                # hangs; also `down` (off) and `up`
+//!   - connect: {endpoints: ["sw1:p9", "sw2:p9"], delay: 1ms}    # a new link between new ports
+//!   - send: {from: h1, to: broadcast, count: 3}        # frames; `to` is a host, a VM, or an address
+//! ```
+
+use pnet_base::MacAddr;
+use switchd::config::VlanNumber;
+
+use super::conditions::{self, Conditions};
+use super::error::{Fault, Position};
+use super::fields::{self, Fields};
+use super::yaml::{Kind, Value};
+use super::{Endpoint, NodeKind, StepKind, Topology, links, steps};
+use crate::sim::{Impairment, OneWay, Power};
+
+/// Most frames of one `send`.
+const COUNT_MAX: u32 = 10_000;
+/// Octets of a frame that does not say: the least of Ethernet, without check sequence.
+const OCTETS: u16 = 60;
+/// The least octets a frame can have: addresses, a tag and an EtherType.
+const OCTETS_MIN: u16 = 18;
+/// The longest frame the switches carry.
+const OCTETS_MAX: u16 = 9_216;
+
+/// Something that happens to a lab.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Incident {
+    /// A link dies and does not show it.
+    Silence(Endpoint),
+    /// What one end of a link sends meets other conditions.
+    Change {
+        /// The end.
+        endpoint: Endpoint,
+        /// What happens to the frames it sends.
+        impairment: Impairment,
+        /// What vanishes whole.
+        one_way: OneWay,
+    },
+    /// A switch is switched off or on, or hangs.
+    Switch {
+        /// The switch.
+        switch: String,
+        /// What it is from then on.
+        power: Power,
+    },
+    /// A new link between new ports.
+    Connect {
+        /// Its ends: ports of switches that do not exist until then.
+        endpoints: Vec<Endpoint>,
+        /// What it does to frames.
+        conditions: Box<Conditions>,
+    },
+    /// Somebody sends frames.
+    Send(Frames),
+}
+
+/// Frames to send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frames {
+    /// The port they leave.
+    pub from: Endpoint,
+    /// Whom they are for.
+    pub to: Recipient,
+    /// Their source address; that of the port if absent.
+    pub source: Option<MacAddr>,
+    /// The VLAN they are tagged with.
+    pub vlan: Option<VlanNumber>,
+    /// How many.
+    pub count: u32,
+    /// How long each is, in octets without check sequence.
+    pub octets: u16,
+}
+
+/// Whom a frame is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Recipient {
+    /// This address; group addresses and broadcast too.
+    Address(MacAddr),
+    /// A VM.
+    Vm(String),
+    /// A host's interface.
+    Port(Endpoint),
+}
+
+/// `link: {change: sw1:p1, loss: 10%}`.
+pub(super) fn change(body: &Value, topology: &Topology) -> Result<Incident, Fault> {
+    let keys = [
+        &["change"],
+        conditions::IMPAIRMENT_KEYS,
+        conditions::ONE_WAY_KEYS,
+    ]
+    .concat();
+    let fields = Fields::new(body, "link", &keys)?;
+    let endpoint = steps::wired_endpoint(fields.need("change")?, "change", topology)?;
+    let conditions = topology
+        .link_at(&endpoint)
+        .map_or_else(Conditions::default, |(_, link)| link.conditions.clone());
+    let flag = |name| fields.read(name, fields::switch);
+    Ok(Incident::Change {
+        impairment: conditions::impairment(&fields, conditions.impairment)?,
+        one_way: OneWay {
+            mute: flag("mute")?.unwrap_or(false),
+            deaf: flag("deaf")?.unwrap_or(false),
+        },
+        endpoint,
+    })
+}
+
+/// `switch: {down: sw1}`.
+pub(super) fn switch(body: &Value, topology: &Topology) -> Result<Incident, Fault> {
+    const POWERS: &[(&str, Power)] = &[
+        ("down", Power::Off),
+        ("up", Power::On),
+        ("freeze", Power::Frozen),
+    ];
+    let names: Vec<&str> = POWERS.iter().map(|&(name, _)| name).collect();
+    let fields = Fields::new(body, "switch", &names)?;
+    let given = |(name, power): &(&'static str, Power)| Some((fields.get(name)?, *power));
+    let mut given = POWERS.iter().filter_map(given);
+    let (Some((value, power)), None) = (given.next(), given.next()) else {
+        let message = "`switch` takes one key, `down`, `up` or `freeze`, with a switch";
+        return Err(Fault::new(body.at, message));
+    };
+    Ok(Incident::Switch {
+        switch: steps::switch_name(value, "switch", topology)?,
+        power,
+    })
+}
+
+/// `connect: {endpoints: […], …}`; `taken` are ends of earlier `connect` steps.
+pub(super) fn connect(
+    body: &Value,
+    topology: &Topology,
+    taken: &[Endpoint],
+) -> Result<Incident, Fault> {
+    let fields = Fields::new(
+        body,
+        "connect",
+        &[&["endpoints"], conditions::KEYS].concat(),
+    )?;
+    let ends = fields.need("endpoints")?;
+    let mut endpoints: Vec<Endpoint> = Vec::new();
+    for value in fields::list(ends, "`endpoints`")? {
+        let endpoint = links::endpoint(value, "endpoints")?;
+        let Some(switch) = topology.switch(&endpoint.node) else {
+            let known = topology.switches().map(|(name, _)| name);
+            let message = format!("there is no switch `{}`", endpoint.node);
+            return Err(Fault::new(value.at, message).near(&endpoint.node, known));
+        };
+        let used = switch.port(&endpoint.port).is_some()
+            || endpoints.contains(&endpoint)
+            || taken.contains(&endpoint);
+        if used {
+            let message = format!("{endpoint} exists already: `connect` makes new ports");
+            return Err(Fault::new(value.at, message));
+        }
+        endpoints.push(endpoint);
+    }
+    links::check_count(ends, endpoints.len())?;
+    let conditions = Box::new(conditions::read(&fields, &endpoints)?);
+    Ok(Incident::Connect {
+        endpoints,
+        conditions,
+    })
+}
+
+/// `send: {from: h1, to: broadcast}`.
+pub(super) fn send(body: &Value, topology: &Topology) -> Result<Incident, Fault> {
+    let keys = ["from", "to", "source", "vlan", "count", "octets"];
+    let fields = Fields::new(body, "send", &keys)?;
+    let count = fields.read("count", |value, key| {
+        fields::number(value, key, 1..=COUNT_MAX)
+    })?;
+    let octets = fields.read("octets", |value, key| {
+        fields::number(value, key, OCTETS_MIN..=OCTETS_MAX)
+    })?;
+    Ok(Incident::Send(Frames {
+        from: port(fields.need("from")?, "from", topology)?,
+        to: recipient(fields.need("to")?, topology)?,
+        source: fields.read("source", fields::mac)?,
+        vlan: fields.read("vlan", fields::vlan)?,
+        count: count.unwrap_or(1),
+        octets: octets.unwrap_or(OCTETS),
+    }))
+}
+
+impl Topology {
+    /// The first thing in the file that only a simulation can do, and where it stands; `None`: real wires and
+    /// processes can do it all.
+    #[must_use]
+    pub fn simulated_only(&self) -> Option<(Position, String)> {
+        let conditions = self.links.iter().filter(|link| link.conditions.given);
+        let conditions = conditions.map(|link| {
+            let ends: Vec<String> = link.endpoints.iter().map(Endpoint::to_string).collect();
+            (
+                link.at,
+                format!("the conditions of the link {}", ends.join(", ")),
+            )
+        });
+        let steps = self.steps.iter().filter_map(|step| match &step.kind {
+            StepKind::Incident(incident) => Some((step.at, incident.name().to_owned())),
+            StepKind::Wait(_)
+            | StepKind::WaitConverged(_)
+            | StepKind::Link { .. }
+            | StepKind::Set(_)
+            | StepKind::Migrate { .. }
+            | StepKind::Check(_) => None,
+        });
+        conditions.chain(steps).next()
+    }
+}
+
+impl Incident {
+    /// The step in words.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Silence(_) => "the step `link: {silent: …}`",
+            Self::Change { .. } => "the step `link: {change: …}`",
+            Self::Switch { .. } => "the step `switch`",
+            Self::Connect { .. } => "the step `connect`",
+            Self::Send(_) => "the step `send`",
+        }
+    }
+}
+
+/// A host, which stands for its first port, or any port with a link.
+fn port(value: &Value, key: &str, topology: &Topology) -> Result<Endpoint, Fault> {
+    let written = fields::text(value, key)?;
+    if written.contains(':') {
+        return steps::wired_endpoint(value, key, topology);
+    }
+    let name = steps::host_name(value, key, topology)?;
+    let first = topology.host(&name).and_then(|host| host.ports.first());
+    match first {
+        Some(port) => Ok(Endpoint {
+            node: name,
+            port: port.name.clone(),
+        }),
+        None => Err(Fault::new(
+            value.at,
+            format!("the host `{name}` has no port"),
+        )),
+    }
+}
+
+fn recipient(value: &Value, topology: &Topology) -> Result<Recipient, Fault> {
+    let written = fields::text(value, "to")?;
+    if written == "broadcast" {
+        return Ok(Recipient::Address(MacAddr::broadcast()));
+    }
+    match topology.node(written).map(|node| &node.kind) {
+        Some(NodeKind::Vm(_)) => return Ok(Recipient::Vm(written.to_owned())),
+        Some(NodeKind::Host(_)) => return Ok(Recipient::Port(port(value, "to", topology)?)),
+        Some(NodeKind::Switch(_)) | None => {}
+    }
+    if matches!(value.kind, Kind::Scalar(_))
+        && let Ok(address) = written.parse()
+    {
+        return Ok(Recipient::Address(address));
+    }
+    let hosts = topology.hosts().map(|(name, _)| name);
+    let vms = topology.vms().map(|(name, _)| name);
+    let message =
+        format!("`to`: expected a host, a VM, broadcast or a MAC address, found `{written}`");
+    Err(Fault::new(value.at, message).near(written, hosts.chain(vms)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::topology::Step;
+
+    const NODES: &str = "name: t
+topology:
+  nodes: {a: {kind: switch}, b: {kind: switch}, h: {kind: host}}
+  links:
+    - endpoints: [\"a:p1\", \"b:p1\"]
+      delay: 1ms
+    - endpoints: [\"a:h\", \"h:eth0\"]
+steps:
+";
+
+    fn steps(text: &str) -> Result<Vec<Incident>, String> {
+        let topology = Topology::parse("t.yml", &format!("{NODES}{text}"));
+        let topology = topology.map_err(|error| error.to_string())?;
+        let incident = |step: Step| {
+            let StepKind::Incident(incident) = step.kind else {
+                panic!("{step:?}");
+            };
+            incident
+        };
+        Ok(topology.steps.into_iter().map(incident).collect())
+    }
+
+    fn end(text: &str) -> Endpoint {
+        let (node, port) = text.split_once(':').unwrap();
+        Endpoint {
+            node: node.to_owned(),
+            port: port.to_owned(),
+        }
+    }
+
+    #[test]
+    fn every_incident_is_read() {
+        let read = steps(
+            "  - link: {silent: \"a:p1\"}
+  - link: {change: \"a:p1\", loss: 10%, deaf: on}
+  - switch: {freeze: b}
+  - connect: {endpoints: [\"a:p9\", \"b:p9\"], delay: 2ms}
+  - send: {from: h, to: broadcast, count: 3}
+  - send: {from: \"b:p1\", to: h, vlan: 10}
+",
+        )
+        .unwrap();
+        assert_eq!(read[0], Incident::Silence(end("a:p1")));
+        let Incident::Change {
+            impairment,
+            one_way,
+            ..
+        } = &read[1]
+        else {
+            panic!("{:?}", read[1]);
+        };
+        assert_eq!(impairment.delay, core::time::Duration::from_millis(1));
+        assert_eq!(impairment.loss, crate::sim::Probability::percent(10));
+        assert!(one_way.deaf && !one_way.mute);
+        let frozen = Incident::Switch {
+            switch: "b".to_owned(),
+            power: Power::Frozen,
+        };
+        assert_eq!(read[2], frozen);
+        assert!(matches!(&read[3], Incident::Connect { endpoints, .. } if endpoints.len() == 2));
+        let Incident::Send(frames) = &read[4] else {
+            panic!("{:?}", read[4]);
+        };
+        assert_eq!((&frames.from, frames.count), (&end("h:eth0"), 3));
+        assert_eq!(frames.to, Recipient::Address(MacAddr::broadcast()));
+        let Incident::Send(frames) = &read[5] else {
+            panic!("{:?}", read[5]);
+        };
+        assert_eq!(frames.to, Recipient::Port(end("h:eth0")));
+    }
+
+    #[test]
+    fn what_only_a_simulation_can_do_is_told_with_its_place() {
+        let topology = Topology::parse("t.yml", &format!("{NODES}  - wait: 1s\n")).unwrap();
+        let (at, what) = topology.simulated_only().unwrap();
+        assert_eq!(
+            (at.line, what.as_str()),
+            (5, "the conditions of the link a:p1, b:p1")
+        );
+        let real = NODES.replace("      delay: 1ms\n", "");
+        let topology = Topology::parse("t.yml", &format!("{real}  - wait: 1s\n")).unwrap();
+        assert_eq!(topology.simulated_only(), None);
+        let frozen = format!("{real}  - wait: 1s\n  - switch: {{freeze: a}}\n");
+        let topology = Topology::parse("t.yml", &frozen).unwrap();
+        assert_eq!(topology.simulated_only().unwrap().1, "the step `switch`");
+    }
+
+    #[test]
+    fn what_is_not_there_is_refused_with_its_place() {
+        for (step, expected) in [
+            (
+                "  - link: {silent: \"a:p2\"}\n",
+                "t.yml:9:20: no link ends at a:p2; did you mean `a:p1`?",
+            ),
+            (
+                "  - switch: {freeze: c}\n",
+                "t.yml:9:22: there is no switch `c`; did you mean `a`?",
+            ),
+            (
+                "  - switch: {freze: a}\n",
+                "t.yml:9:14: switch: unknown key `freze`; did you mean `freeze`?",
+            ),
+            (
+                "  - connect: {endpoints: [\"a:p1\", \"b:p9\"]}\n",
+                "t.yml:9:27: a:p1 exists already: `connect` makes new ports",
+            ),
+            (
+                "  - connect: {endpoints: [\"a:p9\"]}\n",
+                "t.yml:9:26: a link has 2 to 64 endpoints, this one 1",
+            ),
+            (
+                "  - send: {from: h, to: nobody}\n",
+                "t.yml:9:25: `to`: expected a host, a VM, broadcast or a MAC address, found `nobody`",
+            ),
+            (
+                "  - send: {from: h, to: broadcast, count: 0}\n",
+                "t.yml:9:43: `count`: expected a whole number 1 to 10000, found `0`",
+            ),
+        ] {
+            assert_eq!(steps(step).unwrap_err(), expected);
+        }
+    }
+}
