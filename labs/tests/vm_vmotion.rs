@@ -3,8 +3,12 @@
 
 mod lab_common;
 
-use lab_common::{World, both};
+use lab_common::{World, both, wait_for};
+use labs::guest::shell::GuestClient;
 use labs::vmotion::Report;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::process::Stdio;
 
 /// Two hosts, their vSwitches joined directly: no spanning tree to wait for.
 const PAIR: &str = "
@@ -100,6 +104,38 @@ fn a_move_over_a_cut_network_fails_by_name_and_the_machine_stays() {
     assert!(migration.tcp.alive, "the session goes on");
     assert_eq!(migration.tcp.bytes_lost, 0);
     assert_eq!(migration.stale, Vec::<String>::new());
+    world.assert_nothing_left();
+}
+
+#[test]
+fn a_machine_whose_target_is_killed_goes_on_where_it_was() {
+    let world = World::new("killed");
+    let name = world.lab();
+    // A quarter of a gigabyte takes two seconds: time enough to be killed in.
+    let pair = PAIR.replace("8MiB", "256MiB");
+    let file = world.file(&format!("{pair}  - migrate: {{vm: vm1, to: esx2}}\n"));
+    let mut command = world.command(&["run", &file, "--name", &name, "--json"]);
+    let runner = command.stdout(Stdio::piped()).stderr(Stdio::null());
+    let runner = runner.spawn().unwrap();
+    let source = world
+        .run_dir()
+        .join("labs")
+        .join(&name)
+        .join("vm1-esx1.sock");
+    let migrates = || GuestClient::connect(&source).is_ok_and(|guest| guest.state() == "migrating");
+    wait_for("the machine to be copied", migrates);
+    let processes = world.processes();
+    let target = processes
+        .iter()
+        .find(|(_, line)| line.contains("--incoming"));
+    kill(Pid::from_raw(target.unwrap().0), Signal::SIGKILL).unwrap();
+    let output = runner.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", both(&output));
+    let report = report(&output.stdout);
+    let migration = &report.migrations[0];
+    assert!(migration.failure.is_some());
+    assert!(migration.tcp.alive, "the session goes on");
+    assert_eq!(migration.tcp.bytes_lost + migration.tcp.bytes_damaged, 0);
     world.assert_nothing_left();
 }
 

@@ -22,13 +22,15 @@
 //!
 //! Both halves own no socket and no clock.
 
+mod happening;
 pub mod protocol;
 mod source;
 mod target;
 
 use core::time::Duration;
 
-pub use source::{Happening, Limits, Outcome, Source};
+pub use happening::{Happening, Limits, Outcome};
+pub use source::Source;
 pub use target::{Target, TargetError};
 
 /// How long the source listens for the target's announcement when it is in doubt. The target

@@ -376,7 +376,10 @@ fn sentence(side: &str, event: &GuestEvent) -> Option<String> {
             text(event, "digest")
         ),
         ("resumed", _) => "the source knows, and lets go".to_owned(),
-        ("announced", "target") => format!("announcement: {}", frame_name(&text(event, "kind"))),
+        // Both frames leave together, RARP first: one line for the two.
+        ("announced", "target") if text(event, "kind") == "rarp" => {
+            "announcement: RARP and gratuitous ARP".to_owned()
+        }
         ("verified", _) => format!(
             "memory left behind {}: digest {}",
             if event.fields.get("equal") == Some(&Value::Bool(true)) {

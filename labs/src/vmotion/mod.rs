@@ -126,16 +126,22 @@ impl Play<'_> {
         let mut no_migration = |_: &str, _: &str| Err(LabError::Other("no such step".to_owned()));
         let outcome = run_step(self.lab, step, &mut no_migration)?;
         let (first, last) = events::tree_built(&self.watch.drain());
-        if let (Some(first), Some(last)) = (first, last) {
-            let took = last.saturating_sub(first);
-            self.report.stp.converged_ms = report::ms(took);
-            let seconds = took.as_secs_f64();
-            let text = format!("the last port took its state, {seconds:.3} s after the first link");
-            self.story.line(last, &text)?;
-        }
-        self.story.line(monotonic(), &outcome.text)?;
         let view = self.view()?;
-        self.report.stp.blocked = view.blocked().iter().map(ToString::to_string).collect();
+        let blocked = view.blocked();
+        self.report.stp.blocked = blocked.iter().map(ToString::to_string).collect();
+        match (first, last) {
+            (Some(first), Some(last)) if outcome.ok => {
+                let took = last.saturating_sub(first);
+                self.report.stp.converged_ms = report::ms(took);
+                let text = format!(
+                    "the tree stands, {:.3} s after the first link; blocked: {}",
+                    took.as_secs_f64(),
+                    self.report.stp.blocked.join(", "),
+                );
+                self.story.line(last, &text)?;
+            }
+            (_, _) => self.story.line(monotonic(), &outcome.text)?,
+        }
         self.story.drawing(&draw::draw(&self.lab.topology, &view))?;
         self.guests.announce()?;
         self.story
