@@ -260,6 +260,30 @@ fn an_interface_removed_under_traffic_is_taken_again_when_it_returns() {
 }
 
 #[test]
+fn more_changes_of_links_than_the_kernel_keeps_end_in_the_links_as_they_are() {
+    let here = Namespace::new();
+    let (_a, b) = (veth_host(&here, "v1", 1), veth_host(&here, "v2", 2));
+    let ports = [(PortKind::Packet, "v1"), (PortKind::Packet, "v2")];
+    let switch = Switch::start(&here, config(&ports)).unwrap();
+    eventually("links up", || switch.link(1) && switch.link(2));
+    let flaps = tempfile::NamedTempFile::new().unwrap();
+    let flap = "link set v1 down\nlink set v1 up\n";
+    std::fs::write(flaps.path(), flap.repeat(1500)).unwrap();
+    let (done, busy) = crossbeam_channel::bounded::<()>(1);
+    std::thread::scope(|scope| {
+        // The loop looks at nothing until all is over.
+        scope.spawn(|| switch.ask(move |_, _| busy.recv_timeout(support::PATIENCE).is_ok()));
+        here.ip(&format!("-batch {}", flaps.path().display()));
+        here.ip("link del v2");
+        here.veth("v2", &b, "eth0");
+        b.host("eth0", 2);
+        done.send(()).unwrap();
+    });
+    eventually("the new interface taken", || switch.link(2));
+    assert!(switch.link(1), "up was its last word");
+}
+
+#[test]
 fn a_peer_that_stops_reading_costs_only_its_own_frames() {
     let here = Namespace::new();
     let (a, b) = (veth_host(&here, "v1", 1), veth_host(&here, "v2", 2));

@@ -216,7 +216,24 @@ impl Line {
                 Some(self.look(namespaces, poller))
             }
             Change::Gone { .. } => None,
-            Change::Lost => Some(self.look(namespaces, poller)),
+            Change::Lost => Some(self.look_again(number, namespaces, poller)),
+        }
+    }
+
+    /// Looks at everything: the interface of a packet port may have gone and another of its name come.
+    fn look_again(
+        &mut self,
+        number: PortNumber,
+        namespaces: &mut Namespaces,
+        poller: &Poller,
+    ) -> LinkState {
+        let state = self.look(namespaces, poller);
+        if self.device.is_some() || self.kind == PortKind::Tap {
+            return state;
+        }
+        match namespaces.home_mut().by_name(&self.name) {
+            Ok(Some(link)) => self.reopen(number, &link, namespaces, poller),
+            Ok(None) | Err(_) => state,
         }
     }
 

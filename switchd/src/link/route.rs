@@ -37,6 +37,10 @@ const LISTEN_BUFFER: usize = 1 << 20;
 /// Changes read per call of [`Namespace::changes`], at most.
 const CHANGES_MAX: usize = 64;
 
+/// Changes thrown away after the kernel lost some, at most: more than [`LISTEN_BUFFER`] can hold, which the kernel
+/// doubles and charges with at least 768 octets a message.
+const STALE_MAX: usize = 2 * LISTEN_BUFFER / 768;
+
 /// A network namespace, by the inode that identifies it as long as anybody has it open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct NamespaceId(u64);
@@ -173,8 +177,23 @@ impl Namespace {
                         tell(change);
                     }
                 }),
-                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => tell(Change::Lost),
+                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {
+                    self.skip_stale();
+                    tell(Change::Lost);
+                }
                 Err(_) => return,
+            }
+        }
+    }
+
+    /// Throws away what is queued: the kernel says that it lost changes before it hands over those from before
+    /// the loss, and whoever looks at everything now must not hear of the past afterwards.
+    fn skip_stale(&mut self) {
+        for _ in 0..STALE_MAX {
+            self.answer.clear();
+            match self.listener.recv(&mut self.answer, libc::MSG_DONTWAIT) {
+                Err(error) if error.raw_os_error() != Some(libc::ENOBUFS) => return,
+                Ok(_) | Err(_) => {}
             }
         }
     }
