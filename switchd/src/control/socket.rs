@@ -1,6 +1,6 @@
 //! Where the control socket lives, how it is made and removed.
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, DirBuilder, File, Metadata};
 use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt};
@@ -13,7 +13,7 @@ use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, listen, socket,
 };
 use nix::sys::stat::{Mode, fchmod};
-use nix::unistd::Uid;
+use nix::unistd::{AccessFlags, Uid, access};
 
 /// Names the run directory; overrides every default.
 pub const RUN_DIR_VARIABLE: &str = "ALGORHYME_RUN_DIR";
@@ -32,6 +32,25 @@ pub enum SocketError {
         /// Its socket.
         path: PathBuf,
     },
+    /// Something else has its name.
+    #[error("cannot make {}: there is something that is no socket", path.display())]
+    NoSocket {
+        /// Where the socket was to be.
+        path: PathBuf,
+    },
+    /// Another user could put a socket of his own in the place of the switch's.
+    #[error(
+        "{} is no place for control sockets: user {owner} owns it, with mode {mode:03o}; \
+         it must be yours or root's, and writable by its owner alone", path.display()
+    )]
+    Open {
+        /// The run directory.
+        path: PathBuf,
+        /// Who owns it.
+        owner: u32,
+        /// Its permissions.
+        mode: u32,
+    },
     /// The kernel refused.
     #[error("cannot make {}: {error}", path.display())]
     Io {
@@ -43,14 +62,15 @@ pub enum SocketError {
 }
 
 /// Where sockets are unless told otherwise: `$ALGORHYME_RUN_DIR`, else `/run/algorhyme` for root, else
-/// `$XDG_RUNTIME_DIR/algorhyme`, else `/tmp/algorhyme-UID`.
+/// `$XDG_RUNTIME_DIR/algorhyme`, else `/tmp/algorhyme-UID`. Root of a user namespace (`unshare -r`) is no root here:
+/// `/run` is not his.
 #[must_use]
 pub fn default_run_dir() -> PathBuf {
     let named = |variable| std::env::var_os(variable).filter(|value| !value.is_empty());
     if let Some(dir) = named(RUN_DIR_VARIABLE) {
         return PathBuf::from(dir);
     }
-    if Uid::effective().is_root() {
+    if Uid::effective().is_root() && access("/run", AccessFlags::W_OK).is_ok() {
         return PathBuf::from("/run/algorhyme");
     }
     match named("XDG_RUNTIME_DIR") {
@@ -89,6 +109,7 @@ impl ControlSocket {
             .map_err(at(run_dir))?;
         // Held until the socket listens: of two switches of one name that start at once, one is refused.
         let dir = File::open(run_dir).map_err(at(run_dir))?;
+        check_owner(run_dir, &dir.metadata().map_err(at(run_dir))?)?;
         let _lock = Flock::lock(dir, FlockArg::LockExclusive)
             .map_err(|(_, errno)| at(run_dir)(errno.into()))?;
         match who_answers(&path) {
@@ -102,6 +123,8 @@ impl ControlSocket {
             Err(Errno::ECONNREFUSED) if is_socket(&path) => {
                 fs::remove_file(&path).map_err(at(&path))?;
             }
+            // What the kernel says of a plain file too.
+            Err(Errno::ECONNREFUSED) => return Err(SocketError::NoSocket { path }),
             Err(errno) => {
                 let error = errno.into();
                 return Err(SocketError::Io { path, error });
@@ -115,6 +138,20 @@ impl ControlSocket {
             inode,
         })
     }
+}
+
+/// Whether nobody else can remove what is in the directory.
+fn check_owner(run_dir: &Path, found: &Metadata) -> Result<(), SocketError> {
+    let owned = found.uid() == Uid::effective().as_raw() || found.uid() == 0;
+    let (others, sticky) = (0o022, 0o1000);
+    if owned && (found.mode() & others == 0 || found.mode() & sticky != 0) {
+        return Ok(());
+    }
+    Err(SocketError::Open {
+        path: run_dir.to_owned(),
+        owner: found.uid(),
+        mode: found.mode() & 0o7777,
+    })
 }
 
 /// Connects without waiting: a live switch that is stopped or swamped says EAGAIN.
@@ -187,9 +224,21 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = socket_path(dir.path(), "sw1");
         fs::write(&path, "precious").unwrap();
-        // The kernel says "connection refused" of a plain file too.
         let error = ControlSocket::create(dir.path(), "sw1").unwrap_err();
-        assert!(error.to_string().starts_with("cannot make"), "{error}");
+        assert!(error.to_string().ends_with("is no socket"), "{error}");
         assert_eq!(fs::read(&path).unwrap(), b"precious");
+    }
+
+    #[test]
+    fn a_directory_that_others_may_write_to_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        for (mode, allowed) in [(0o700, true), (0o755, true), (0o1777, true)]
+            .into_iter()
+            .chain([(0o777, false), (0o770, false)])
+        {
+            fs::set_permissions(dir.path(), fs::Permissions::from_mode(mode)).unwrap();
+            let made = ControlSocket::create(dir.path(), "sw1");
+            assert_eq!(made.is_ok(), allowed, "{mode:o}: {made:?}");
+        }
     }
 }
