@@ -42,11 +42,7 @@ fn main() -> ExitCode {
 /// The configuration: the file's, if one is named, with the flags' over it.
 fn read(flags: &Flags) -> Result<Config, ConfigError> {
     let mut raw = match &flags.config {
-        Some(path) => {
-            let text = std::fs::read_to_string(path)
-                .map_err(|error| ConfigError::of_file(path, format!("cannot be read: {error}")))?;
-            config::parse_file(path, &text)?
-        }
+        Some(path) => config::read_file(path)?,
         None => RawConfig::default(),
     };
     raw.extend(flags.raw());

@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Parser;
 use proptest::prelude::*;
-use switchd::config::{Config, ConfigError, Flags, PortKind, World, parse_file, to_toml};
+use switchd::config::{
+    Config, ConfigError, Flags, PortKind, World, parse_file, read_file, to_toml,
+};
 
 /// A world with one interface, `veth0`.
 fn world() -> World {
@@ -254,6 +256,40 @@ fn all_problems_are_told_at_once_by_line() {
 }
 
 /// A port as somebody might write it, by flag.
+#[test]
+fn a_file_that_is_none_is_refused_before_it_fills_the_memory() {
+    let error = read_file(Path::new("/dev/zero")).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "/dev/zero: is no configuration: longer than 4 MiB"
+    );
+    let error = read_file(Path::new("/nowhere.toml"))
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.starts_with("/nowhere.toml: cannot be read"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_file_full_of_mistakes_names_every_one() {
+    let lines = 20_000;
+    let text: String = (0..lines).map(|key| format!("k{key} = 1\n")).collect();
+    let error = file(&format!("[switch]\n{text}")).unwrap_err();
+    assert_eq!(error.problems.len(), lines);
+    assert!(
+        error.to_string().contains("sw.toml:20001: "),
+        "the last line"
+    );
+    let ports: String = (0..3000)
+        .map(|port| format!("[[port]]\nname = \"p{port}\"\n"))
+        .collect();
+    let error = file(&ports).unwrap_err();
+    assert_eq!(error.problems.len(), 3000 - 1023);
+    assert!(error.to_string().contains("at most 1023 ports"));
+}
+
 fn port() -> impl Strategy<Value = String> {
     let mode = prop_oneof![
         Just(String::new()),

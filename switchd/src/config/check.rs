@@ -1,5 +1,6 @@
 //! From what was written to what may run: every value in its range, every combination legal.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use cam::{AgeingTime, Capacity};
@@ -70,11 +71,9 @@ impl Checker {
         mut take: impl FnMut(&str, Option<&str>) -> Result<(), String>,
     ) {
         for group in groups {
-            for (index, entry) in group.entries.iter().enumerate() {
-                if group.entries[..index]
-                    .iter()
-                    .any(|before| before.key == entry.key)
-                {
+            let mut seen = BTreeSet::new();
+            for entry in &group.entries {
+                if !seen.insert(entry.key.as_str()) {
                     let message = format!("{} is given twice", entry.key);
                     self.problem(&entry.at, &group.title, message);
                 } else if let Err(message) = take(&entry.key, entry.value.as_deref()) {

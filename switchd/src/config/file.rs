@@ -1,5 +1,7 @@
 //! Configuration files: TOML, read with the line of every key.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use toml::Spanned;
@@ -11,14 +13,41 @@ use super::raw::{Entry, Group, RawConfig};
 /// The tables of a file.
 const TABLES: [&str; 5] = ["switch", "stp", "cam", "port", "static-mac"];
 
+/// Octets of a configuration file, at most: 1023 ports with every key and tens of thousands of pinned addresses
+/// are less.
+const FILE_LEN_MAX: u64 = 4 << 20;
+
+/// Reads a configuration file.
+///
+/// # Errors
+/// It cannot be read, is longer than 4 MiB or no UTF-8; or as [`parse`].
+pub fn read(path: &Path) -> Result<RawConfig, ConfigError> {
+    let refused = |message| ConfigError::of_file(path, message);
+    let mut text = String::new();
+    let read = File::open(path)
+        .and_then(|file| file.take(FILE_LEN_MAX + 1).read_to_string(&mut text))
+        .map_err(|error| refused(format!("cannot be read: {error}")))?;
+    match read as u64 {
+        0..=FILE_LEN_MAX => parse(path, &text),
+        _ => Err(refused(format!(
+            "is no configuration: longer than {} MiB",
+            FILE_LEN_MAX >> 20
+        ))),
+    }
+}
+
 /// Reads the text of a configuration file; `path` only serves messages.
 ///
 /// # Errors
 /// Not TOML, an unknown table, a value that is no scalar or list of scalars.
 pub fn parse(path: &Path, text: &str) -> Result<RawConfig, ConfigError> {
+    let newlines = text
+        .bytes()
+        .enumerate()
+        .filter(|&(_, octet)| octet == b'\n');
     let mut reader = Reader {
         path,
-        text,
+        newlines: newlines.map(|(offset, _)| offset).collect(),
         problems: Vec::new(),
     };
     let raw = match DeTable::parse(text) {
@@ -39,16 +68,16 @@ pub fn parse(path: &Path, text: &str) -> Result<RawConfig, ConfigError> {
 
 struct Reader<'a> {
     path: &'a Path,
-    text: &'a str,
+    /// Where each line ends.
+    newlines: Vec<usize>,
     problems: Vec<Problem>,
 }
 
 impl Reader<'_> {
     fn at(&self, offset: usize) -> Origin {
-        let before = &self.text.as_bytes()[..offset.min(self.text.len())];
         Origin::Line {
             file: self.path.to_owned(),
-            line: 1 + before.iter().filter(|&&octet| octet == b'\n').count(),
+            line: 1 + self.newlines.partition_point(|&newline| newline < offset),
         }
     }
 

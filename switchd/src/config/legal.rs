@@ -217,6 +217,10 @@ impl Config {
     }
 
     fn number_for(&self, wanted: Option<u32>) -> Result<PortNumber, KeyError> {
+        let full = || KeyError::new("number", "a switch has at most 1023 ports");
+        if self.ports.len() == PORTS_MAX - 1 {
+            return Err(full());
+        }
         if let Some(wanted) = wanted {
             let number = u16::try_from(wanted)
                 .ok()
@@ -240,7 +244,7 @@ impl Config {
             .take(PORTS_MAX - 1)
             .filter_map(PortNumber::new)
             .find(|&number| self.port_numbered(number).is_none())
-            .ok_or_else(|| KeyError::new("number", "a switch has at most 1023 ports"))
+            .ok_or_else(full)
     }
 
     /// Puts a port at its place by number.

@@ -17,7 +17,7 @@ mod vlan_number;
 
 pub use checked::{Config, PortConfig, StaticMac, StpConfig};
 pub use error::{ConfigError, KeyError, Origin, Problem};
-pub use file::parse as parse_file;
+pub use file::{parse as parse_file, read as read_file};
 pub use flags::{Flags, parse_port};
 pub use legal::{World, ageing, switch_name};
 pub use raw::{Entry, Group, RawConfig};
