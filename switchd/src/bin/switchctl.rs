@@ -3,19 +3,16 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use switchd::cli::{self, Action, Output};
 use switchd::control::{
-    self, Client, ClientError, Command, EventStream, Notice, Reply, running_switches,
+    self, ANSWER_TIMEOUT, Client, ClientError, Command, EventStream, Notice, Reply,
+    running_switches,
 };
 use switchd::show;
 
 /// The words are no command.
 const EXIT_USAGE: u8 = 2;
-
-/// How long to wait for the next piece of history before it counts as told.
-const HISTORY_WAIT: Duration = Duration::from_millis(300);
 
 /// What was typed, options taken out.
 #[derive(Debug)]
@@ -35,10 +32,12 @@ fn main() -> ExitCode {
         ["-h" | "--help" | "help", ..] => cli::print(cli::HELP),
         ["-V" | "--version"] => cli::print(concat!("switchctl ", env!("CARGO_PKG_VERSION"), "\n")),
         [] | ["list"] => list(&typed),
+        ["list", more, ..] => refuse(&format!("list: nothing is expected after it, not '{more}'")),
         ["completions", shell @ ..] => match shell.first().map(|shell| shell.parse()) {
             Some(Ok(shell)) => cli::print(&cli::completions(shell, &mut cli::command())),
             Some(Err(_)) | None => refuse("completions: name a shell: bash, zsh or fish"),
         },
+        [option, ..] if option.starts_with('-') => refuse(&format!("unknown option '{option}'")),
         [name, ..] => ask(&typed, name),
     }
 }
@@ -182,10 +181,9 @@ fn events(mut stream: EventStream, follow: bool, json: bool) -> Result<ExitCode,
                 Some(notice) => notice?,
                 None => break,
             },
-            false => match stream.next_within(HISTORY_WAIT)? {
-                Some(notice) => notice,
-                None => break,
-            },
+            false => stream
+                .next_within(ANSWER_TIMEOUT)?
+                .ok_or_else(|| io::Error::from(io::ErrorKind::TimedOut))?,
         };
         let (line, next) = match notice {
             Notice::Event(record) if json => {
