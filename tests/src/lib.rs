@@ -14,5 +14,6 @@ pub mod net;
 pub mod oracle;
 pub mod scenario;
 pub mod switch_process;
+pub mod switchctl;
 pub mod trial;
 pub mod wait;
