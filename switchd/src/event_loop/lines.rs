@@ -58,7 +58,7 @@ impl Line {
                 let link = home
                     .by_name(&name)
                     .map_err(|error| PortError::new(&name, "look for its interface", error))?
-                    .ok_or_else(|| PortError::Missing(name.clone()))?;
+                    .ok_or_else(|| PortError::missing(&name))?;
                 let packet = Packet::open(&link, home)?;
                 if packet.was_down() {
                     eprintln!("switchd: port {name}: brought the interface up");

@@ -186,7 +186,7 @@ fn refused(error: &SwitchError) -> Error {
 
 fn not_opened(error: &PortError) -> Error {
     let code = match error {
-        PortError::Missing(_) => ErrorCode::NotFound,
+        PortError::Missing { .. } => ErrorCode::NotFound,
         PortError::Exists(_) => ErrorCode::Exists,
         PortError::NotEthernet(_) | PortError::Name(_) => ErrorCode::BadValue,
         PortError::Privilege { .. } | PortError::NoTun(_) | PortError::System { .. } => {

@@ -9,9 +9,15 @@ use thiserror::Error;
 pub enum PortError {
     /// There is no interface to bind to.
     #[error(
-        "port {0}: there is no interface of that name; create it first, or make the port a tap"
+        "port {port}: there is no interface of that name; create it first, or make the port a tap (there {})",
+        list(others)
     )]
-    Missing(String),
+    Missing {
+        /// The port.
+        port: String,
+        /// The Ethernet interfaces there are.
+        others: Vec<String>,
+    },
     /// A tap would have the name of an interface that exists.
     #[error(
         "port {0}: an interface of that name exists already; choose another name, remove it, or make the \
@@ -52,13 +58,43 @@ pub enum PortError {
     },
 }
 
+/// The most interfaces an error names.
+const NAMED_MAX: usize = 8;
+
+/// `are veth0, veth1`, `is none`.
+fn list(names: &[String]) -> String {
+    match names {
+        [] => "is none".to_owned(),
+        [one] => format!("is {one}"),
+        _ => {
+            let more = if names.len() > NAMED_MAX { ", …" } else { "" };
+            let named = &names[..names.len().min(NAMED_MAX)];
+            format!("are {}{more}", named.join(", "))
+        }
+    }
+}
+
 impl PortError {
+    /// No interface has the port's name; finds out which names there are.
+    pub(crate) fn missing(port: &str) -> Self {
+        let mut others: Vec<String> = pnet::datalink::interfaces()
+            .into_iter()
+            .filter(|interface| interface.mac.is_some() && !interface.is_loopback())
+            .map(|interface| interface.name)
+            .collect();
+        others.sort();
+        Self::Missing {
+            port: port.to_owned(),
+            others,
+        }
+    }
+
     /// What `source` means when `doing` something for `port`.
     pub(crate) fn new(port: &str, doing: &'static str, source: io::Error) -> Self {
         let port = port.to_owned();
         match source.raw_os_error() {
             Some(libc::EPERM | libc::EACCES) => Self::Privilege { port, doing },
-            Some(libc::ENODEV | libc::ENXIO) => Self::Missing(port),
+            Some(libc::ENODEV | libc::ENXIO) => Self::missing(&port),
             _ => Self::System {
                 port,
                 doing,
@@ -82,6 +118,18 @@ mod tests {
             error(libc::EPERM).contains("port p1: not permitted to open /dev/net/tun; run as root")
         );
         assert!(error(libc::ENODEV).contains("create it first"));
+        let missing = |others: &[&str]| {
+            let (port, others) = ("p1".to_owned(), others.iter().map(|&name| name.to_owned()));
+            PortError::Missing {
+                port,
+                others: others.collect(),
+            }
+            .to_string()
+        };
+        assert!(missing(&[]).contains("(there is none)"));
+        assert!(missing(&["veth0"]).contains("(there is veth0)"));
+        assert!(missing(&["veth0", "veth1"]).contains("(there are veth0, veth1)"));
+        assert!(missing(&["v"; 9]).contains("v, v, …)"));
         assert!(error(libc::EMFILE).starts_with("port p1: cannot open /dev/net/tun: "));
     }
 }

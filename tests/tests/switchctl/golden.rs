@@ -287,6 +287,7 @@ pub(crate) const REFUSED: [(&str, i32, &str); 13] = [
     (
         "add port none packet",
         1,
-        "% port none: there is no interface of that name; create it first, or make the port a tap\n",
+        "% port none: there is no interface of that name; create it first, or make the port a tap \
+         (there are p1, p2, t1, t2)\n",
     ),
 ];
