@@ -2,7 +2,7 @@
 CARGO ?= cargo
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: all build demo test lint setup help
+.PHONY: all build demo test soak lint setup help
 
 all: build
 
@@ -21,6 +21,10 @@ setup: ## install the peers the tests talk to (Debian packages)
 test: setup ## every test, peers and namespaces included
 	$(CARGO) build --locked --workspace --bins
 	$(CARGO) test --locked --workspace
+
+MINUTES ?= 60
+soak: ## random and exhaustive properties of spanning tree, for MINUTES=60
+	@$(CARGO) run --release --locked -p tests --bin soak -- --minutes $(MINUTES)
 
 lint: ## formatting, clippy, documentation
 	$(CARGO) fmt --all --check

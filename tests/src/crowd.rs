@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
 use crate::scenario::Scenario;
-use crate::trial::{Trial, Wrong};
+use crate::trial::{Trial, play};
 
 /// What many trials came to.
 #[derive(Clone, Debug, Default)]
@@ -24,47 +24,43 @@ pub struct Census {
     pub stale: u64,
     /// The most of its allowed time that a tree took to come to rest, in percent.
     pub settled_percent: u64,
-    /// The first scenario with a loop, and the loop.
-    pub shown: Option<(u64, String)>,
+    /// Of each cause of loops, the shortest scenario that shows one.
+    pub shown: BTreeMap<&'static str, Scenario>,
 }
 
 /// A scenario in which something is wrong.
 #[derive(Clone, Debug)]
 pub struct Failure {
-    /// Its number.
+    /// The number it was named for.
     pub number: u64,
-    /// What is wrong.
-    pub wrong: Wrong,
+    /// The scenario.
+    pub scenario: Scenario,
 }
 
 impl Census {
-    /// Adds one trial. `number` is the scenario's.
-    pub fn add(&mut self, number: u64, scenario: &Scenario, trial: &Trial) {
+    /// Adds one trial.
+    pub fn add(&mut self, scenario: &Scenario, trial: &Trial) {
         self.trials += 1;
         self.safe += u64::from(crate::scenario::regime::Regime::of(scenario).is_safe());
         self.events += trial.events;
         self.stale += u64::from(trial.stale.is_some());
         self.settled_percent = self.settled_percent.max(trial.settled_percent);
-        let mut causes: Vec<&str> = trial.loops.iter().map(|seen| seen.cause).collect();
+        let mut causes = BTreeMap::new();
         for seen in &trial.loops {
-            self.loops.entry(seen.cause).or_default().0 += 1;
+            *causes.entry(seen.cause).or_insert(0) += 1;
         }
-        causes.sort_unstable();
-        causes.dedup();
-        for seen in &trial.loops {
-            if let Some(place) = causes.iter().position(|cause| *cause == seen.cause) {
-                causes.remove(place);
-                self.loops.entry(seen.cause).or_default().1 += 1;
-            }
-        }
-        if let Some(seen) = trial.loops.first() {
-            self.show(number, seen.to_string());
+        for (cause, loops) in causes {
+            let sum = self.loops.entry(cause).or_default();
+            *sum = (sum.0 + loops, sum.1 + 1);
+            self.show(cause, scenario);
         }
     }
 
-    fn show(&mut self, number: u64, what: String) {
-        if self.shown.as_ref().is_none_or(|(shown, _)| number < *shown) {
-            self.shown = Some((number, what));
+    fn show(&mut self, cause: &'static str, scenario: &Scenario) {
+        let size = |scenario: &Scenario| (scenario.steps.len(), scenario.wires.len());
+        let shown = self.shown.entry(cause).or_insert_with(|| scenario.clone());
+        if size(scenario) < size(shown) {
+            scenario.clone_into(shown);
         }
     }
 
@@ -80,8 +76,8 @@ impl Census {
             sum.0 += loops;
             sum.1 += scenarios;
         }
-        if let Some((number, what)) = other.shown {
-            self.show(number, what);
+        for (cause, scenario) in other.shown {
+            self.show(cause, &scenario);
         }
     }
 }
@@ -103,20 +99,15 @@ impl fmt::Display for Census {
                 self.stale
             )?;
         }
-        if let Some((number, what)) = &self.shown {
-            writeln!(f, "scenario {number}: {what}")?;
-        }
         Ok(())
     }
 }
 
-/// Runs `trial` for 0, 1, 2, … while it returns something and nothing is wrong, on every core.
+/// Plays the scenarios that `batch` names for 0, 1, 2, … until it names no more or something is wrong, on every core.
 ///
 /// # Errors
-/// The failure with the lowest number among those found before all stopped.
-pub fn gather(
-    trial: impl Fn(u64) -> Option<(Scenario, Trial)> + Sync,
-) -> Result<Census, Box<Failure>> {
+/// The failure of the lowest number among those found before all stopped.
+pub fn gather(batch: impl Fn(u64) -> Option<Vec<Scenario>> + Sync) -> Result<Census, Box<Failure>> {
     let next = AtomicU64::new(0);
     let stop = AtomicBool::new(false);
     let sum = Mutex::new(Census::default());
@@ -125,16 +116,16 @@ pub fn gather(
         let mut census = Census::default();
         while !stop.load(Ordering::Relaxed) {
             let number = next.fetch_add(1, Ordering::Relaxed);
-            let Some((scenario, trial)) = trial(number) else {
+            let Some(scenarios) = batch(number) else {
                 break;
             };
-            census.add(number, &scenario, &trial);
-            if let Some(wrong) = trial.wrong {
-                stop.store(true, Ordering::Relaxed);
-                let mut failure = failure.lock().expect("nobody panics with the lock");
-                if failure.as_ref().is_none_or(|first| number < first.number) {
-                    *failure = Some(Failure { number, wrong });
-                }
+            let Some(found) = play_all(number, scenarios, &mut census) else {
+                continue;
+            };
+            stop.store(true, Ordering::Relaxed);
+            let mut failure = failure.lock().expect("nobody panics with the lock");
+            if failure.as_ref().is_none_or(|first| number < first.number) {
+                *failure = Some(found);
             }
         }
         sum.lock()
@@ -150,4 +141,12 @@ pub fn gather(
         Some(failure) => Err(Box::new(failure)),
         None => Ok(sum.into_inner().expect("nobody panics with the lock")),
     }
+}
+
+fn play_all(number: u64, scenarios: Vec<Scenario>, census: &mut Census) -> Option<Failure> {
+    scenarios.into_iter().find_map(|scenario| {
+        let trial = play(&scenario);
+        census.add(&scenario, &trial);
+        trial.wrong.map(|_| Failure { number, scenario })
+    })
 }

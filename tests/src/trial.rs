@@ -4,7 +4,7 @@ use core::fmt;
 use core::time::Duration;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use labs::sim::Finding;
+use labs::sim::{Finding, Observer};
 
 use crate::checks::{addresses, reach, tree};
 use crate::oracle::{Graph, Tree};
@@ -98,6 +98,13 @@ pub fn play(scenario: &Scenario) -> Trial {
             ..Trial::default()
         }
     })
+}
+
+/// Plays a scenario with somebody watching, without judging panics.
+pub fn play_watched(scenario: &Scenario, observer: impl Observer + 'static) -> Trial {
+    let mut play = Play::new(scenario);
+    play.network.world.observe(observer);
+    play.run()
 }
 
 struct Play<'a> {

@@ -7,6 +7,7 @@
 pub mod minimise;
 pub mod network;
 pub mod regime;
+pub mod small;
 pub mod strategy;
 
 use core::time::Duration;

@@ -145,7 +145,7 @@ fn times(kind: Kind, size: Size) -> BoxedStrategy<Ranges> {
 
 /// Whole seconds, rounded up.
 fn seconds(time: Duration) -> u8 {
-    u8::try_from(time.as_millis().div_ceil(1_000)).unwrap_or(u8::MAX)
+    u8::try_from(time.as_micros().div_ceil(1_000_000)).unwrap_or(u8::MAX)
 }
 
 fn legal_times(ranges: Ranges) -> BoxedStrategy<Times> {
