@@ -8,13 +8,16 @@
 
 mod support;
 
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use support::{Namespace, eventually};
+
+/// A user without any privilege.
+const NOBODY: u32 = 65534;
 
 /// A running daemon; killed if the test fails.
 struct Process(Option<Child>);
@@ -105,6 +108,97 @@ fn a_port_that_cannot_be_opened_is_named_and_nothing_is_left() {
         assert_ne!(output.status.code(), Some(0));
         assert!(!here.has("p1"));
         assert!(!here.ip("-o link show v1").contains(",UP"));
+        assert!(!run_dir.path().join("sw1.sock").exists());
+    }
+}
+
+#[test]
+fn a_bad_configuration_ends_it_before_it_makes_anything() {
+    let (here, run_dir) = (Namespace::new(), tempfile::tempdir().unwrap());
+    let file = run_dir.path().join("bad.toml");
+    std::fs::write(
+        &file,
+        "[stp]\nhello = 11\n\n[[port]]\nname = \"q1\"\nacces = 1\n",
+    )
+    .unwrap();
+    let at = file.display();
+    for (arguments, words) in [
+        (
+            format!("--config {at}"),
+            format!("{at}:6: [[port]] q1: unknown key 'acces'; did you mean 'access'?"),
+        ),
+        (
+            format!("--config {at}"),
+            format!("{at}:2: [stp]: hello: '11' is not a time in seconds (1..10)"),
+        ),
+        (
+            "--tap q1 q1".to_owned(),
+            "--tap q1: name: a port 'q1' exists already".to_owned(),
+        ),
+        (
+            "--tap q1:access=4095".to_owned(),
+            "--tap q1:access=4095: access: '4095' is not a VLAN (1..4094)".to_owned(),
+        ),
+        ("--tap q1 --colour red".to_owned(), "'--colour'".to_owned()),
+        (
+            "--config /dev/zero --tap q1".to_owned(),
+            "/dev/zero: is no configuration: longer than 4 MiB".to_owned(),
+        ),
+    ] {
+        let output = Process::start(&here, run_dir.path(), &arguments).wait();
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert!(errors.contains(&words), "{arguments}: {errors}");
+        assert_eq!(output.status.code(), Some(2), "{arguments}");
+        assert!(!here.has("q1") && !run_dir.path().join("sw1.sock").exists());
+    }
+}
+
+#[test]
+fn a_second_switch_of_the_same_name_is_refused_and_disturbs_nothing() {
+    let (here, run_dir) = (Namespace::new(), tempfile::tempdir().unwrap());
+    let first = Process::start(&here, run_dir.path(), "--tap p1");
+    eventually("it runs", || here.has("p1"));
+    let second = Process::start(&here, run_dir.path(), "--tap p2").wait();
+    let errors = String::from_utf8(second.stderr).unwrap();
+    assert!(
+        errors.contains("a switch named 'sw1' is running already"),
+        "{errors}"
+    );
+    assert_eq!(second.status.code(), Some(1));
+    assert!(here.has("p1") && !here.has("p2") && run_dir.path().join("sw1.sock").exists());
+    first.signal(Signal::SIGTERM);
+    assert_eq!(first.wait().status.code(), Some(0));
+}
+
+#[test]
+fn without_privilege_it_says_what_is_missing_and_how_to_get_it() {
+    let here = Namespace::new();
+    here.ip("link add v1 type veth peer name v2");
+    let run_dir = tempfile::tempdir().unwrap();
+    std::os::unix::fs::chown(run_dir.path(), Some(NOBODY), Some(NOBODY)).unwrap();
+    // A place that nobody else's directories keep closed.
+    let program = run_dir.path().join("switchd");
+    std::fs::copy(env!("CARGO_BIN_EXE_switchd"), &program).unwrap();
+    for arguments in ["--tap q1", "--packet v1"] {
+        let output = here.run(|| {
+            Command::new(&program)
+                .args(["--run-dir"])
+                .arg(run_dir.path())
+                .args(arguments.split(' '))
+                .uid(NOBODY)
+                .gid(NOBODY)
+                .output()
+                .unwrap()
+        });
+        let errors = String::from_utf8(output.stderr).unwrap();
+        for words in [
+            "not permitted to",
+            "run as root",
+            "cap_net_admin,cap_net_raw",
+        ] {
+            assert!(errors.contains(words), "{arguments}: {errors}");
+        }
+        assert_eq!(output.status.code(), Some(1));
         assert!(!run_dir.path().join("sw1.sock").exists());
     }
 }

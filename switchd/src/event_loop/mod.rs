@@ -363,3 +363,6 @@ fn bridge_address(config: &Config, lines: &[Line], home: NamespaceId) -> MacAddr
         MacAddr(0x02, a, b, c, d, e)
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,8 @@
 //! A file per kernel object. Each function is one call with its arguments checked, and is safe to call with
 //! any argument: what the kernel does not accept comes back as an error.
 
+#[cfg(test)]
+pub(crate) mod allocations;
 pub(crate) mod ethtool;
 pub(crate) mod mmsg;
 pub(crate) mod packet;

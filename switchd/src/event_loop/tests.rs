@@ -1,0 +1,133 @@
+//! The loop without its wait: what a frame costs beside the system calls.
+
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+
+use clap::Parser;
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::socket::{MsgFlags, send};
+
+use super::*;
+use crate::config::{Flags, World};
+use crate::control::{CLIENTS_MAX, Server, execute};
+use crate::sys::{allocations, packet};
+
+const ALL: [u8; 6] = [0xff; 6];
+const A: [u8; 6] = [2, 0xaa, 0, 0, 0, 1];
+const B: [u8; 6] = [2, 0xbb, 0, 0, 0, 2];
+
+/// A switch of three taps in a namespace of its own, and a socket on the host's side of each.
+struct Bench {
+    daemon: Daemon,
+    hosts: [OwnedFd; 3],
+    _server: Server,
+    _run_dir: tempfile::TempDir,
+}
+
+impl Bench {
+    /// Leaves the calling thread in a new namespace.
+    fn new() -> Self {
+        unshare(CloneFlags::CLONE_NEWNET).expect("tests of ports need root");
+        let run_dir = tempfile::tempdir().unwrap();
+        let (requests, asked) = crossbeam_channel::bounded(CLIENTS_MAX);
+        let (server, events) = Server::spawn(run_dir.path(), "sw1", requests, || {}).unwrap();
+        let line = "switchd --tap p1:edge p2:edge p3:edge:trunk";
+        let flags = Flags::try_parse_from(line.split(' ')).unwrap();
+        let inputs = Inputs {
+            requests: asked,
+            waker: Waker::new().unwrap(),
+            signals: None,
+            execute,
+            events: Some(events),
+        };
+        let config = flags.raw().check(World::default()).unwrap();
+        let mut daemon = Daemon::start(config, inputs).unwrap();
+        let hosts = ["p1", "p2", "p3"].map(|name| {
+            let link = daemon.namespaces.home_mut().by_name(name).unwrap().unwrap();
+            let socket = packet::socket().unwrap();
+            packet::bind(socket.as_fd(), link.index).unwrap();
+            socket
+        });
+        Self {
+            daemon,
+            hosts,
+            _server: server,
+            _run_dir: run_dir,
+        }
+    }
+
+    /// Sends `frame` from the host of a port, and takes it through the switch; the allocations that cost.
+    fn carry(&mut self, port: u16, frame: &[u8]) -> u64 {
+        let host = &self.hosts[usize::from(port) - 1];
+        assert_eq!(
+            send(host.as_raw_fd(), frame, MsgFlags::empty()),
+            Ok(frame.len())
+        );
+        let number = PortNumber::new(port).unwrap();
+        let counted = |daemon: &Daemon| {
+            daemon
+                .switch
+                .port(number)
+                .unwrap()
+                .counters()
+                .received_frames
+        };
+        let before = counted(&self.daemon);
+        let cost = allocations::during(|| {
+            let now = Clock.now();
+            self.daemon.outbox.set_now(now);
+            self.daemon.receive(now, number);
+        });
+        assert!(counted(&self.daemon) > before, "the frame was there");
+        cost
+    }
+}
+
+fn frame(destination: [u8; 6], source: [u8; 6]) -> Vec<u8> {
+    [&destination[..], &source, &[0x88, 0xb5], &[0; 46]].concat()
+}
+
+#[test]
+fn frames_cost_no_allocation() {
+    let bench = std::thread::spawn(|| {
+        let mut bench = Bench::new();
+        let bpdu = stp::Bpdu::Tcn;
+        let bpdu = stp::llc::frame(A.into(), &bpdu);
+        // Queues get their memory with the first frames.
+        for port in 1..=3 {
+            bench.carry(port, &frame(ALL, [2, 0, 0, 0, 0, port.to_be_bytes()[1]]));
+        }
+        let sent = |bench: &Bench| -> u64 {
+            let ports = bench.daemon.switch.ports();
+            ports
+                .map(|(_, port)| port.counters().transmitted_frames)
+                .sum()
+        };
+        let before = sent(&bench);
+        assert_eq!(bench.carry(1, &frame(ALL, A)), 0, "learned and flooded");
+        assert_eq!(bench.carry(2, &frame(A, B)), 0, "learned and relayed");
+        assert_eq!(bench.carry(1, &frame(B, A)), 0, "refreshed and relayed");
+        assert_eq!(bench.carry(2, &frame(ALL, A)), 0, "moved");
+        assert_eq!(bench.carry(1, &[0; 20]), 0, "dropped");
+        assert_eq!(sent(&bench) - before, 2 + 1 + 1 + 2);
+        // So does spanning tree with its first actions.
+        bench.carry(1, &bpdu);
+        assert_eq!(bench.carry(1, &bpdu), 0, "a BPDU");
+    });
+    bench.join().unwrap();
+}
+
+#[test]
+fn many_new_stations_cost_no_allocation() {
+    let bench = std::thread::spawn(|| {
+        let mut bench = Bench::new();
+        bench.carry(1, &frame(ALL, A));
+        for station in 0_u16..1000 {
+            let [high, low] = station.to_be_bytes();
+            let cost = bench.carry(1, &frame(ALL, [2, 1, 0, 0, high, low]));
+            assert_eq!(cost, 0, "station {station}");
+        }
+        // The hosts' own stacks may have said something, too.
+        assert!(bench.daemon.switch.cam().stats().learned > 1000);
+    });
+    bench.join().unwrap();
+}
