@@ -57,7 +57,7 @@ mod tests {
         assert_eq!(during(|| kept[0] = 2), 0);
         let elsewhere = || std::thread::spawn(|| drop(vec![0_u8; 10]));
         let thread = elsewhere();
-        assert_eq!(during(|| std::hint::spin_loop()), 0);
+        assert_eq!(during(std::hint::spin_loop), 0);
         thread.join().unwrap();
     }
 }
