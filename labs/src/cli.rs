@@ -92,6 +92,10 @@ pub enum Command {
         /// The lab.
         lab: String,
     },
+    /// How spanning tree behaves as a network grows, measured in virtual time.
+    Study(crate::study::cli::Study),
+    /// How fast virtual time runs on this machine.
+    Bench(crate::bench::cli::Bench),
     /// Print shell completions.
     Completions {
         /// The shell.

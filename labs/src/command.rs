@@ -29,6 +29,9 @@ pub enum CommandError {
     /// The command needs to be told which lab.
     #[error("{0}")]
     Usage(String),
+    /// A study.
+    #[error(transparent)]
+    Study(#[from] crate::study::cli::StudyError),
     /// Standard output, or a hub's tap.
     #[error("{0}")]
     Io(#[from] io::Error),
@@ -41,6 +44,7 @@ impl CommandError {
         ExitCode::from(match self {
             Self::Find(_) | Self::Usage(_) => 2,
             Self::Lab(error) => error.exit_code(),
+            Self::Study(error) => error.exit_code(),
             Self::Io(_) => 1,
         })
     }
@@ -75,6 +79,8 @@ pub fn run(cli: Cli) -> Result<ExitCode, CommandError> {
         } => run::run(&run_dir, topology(&lab, name.as_deref())?, json, keep),
         Command::Sim(args) => simulate(&args),
         Command::Show { lab } => show(&lab),
+        Command::Bench(bench) => Ok(crate::bench::cli::run(&bench)?),
+        Command::Study(study) => Ok(crate::study::cli::run(&study)?),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "labs", &mut io::stdout());
             Ok(ExitCode::SUCCESS)

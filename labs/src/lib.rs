@@ -1,5 +1,6 @@
 //! Labs: topology files and the worlds that run them.
 
+pub mod bench;
 pub mod cli;
 pub mod client;
 pub mod command;
@@ -11,5 +12,6 @@ pub mod netns;
 pub mod run;
 pub mod scenarios;
 pub mod sim;
+pub mod study;
 pub mod topology;
 pub mod vmotion;

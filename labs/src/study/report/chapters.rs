@@ -1,0 +1,34 @@
+//! What the report says: a chapter each for the method, the promises, every event, depth and cost.
+
+mod cost;
+mod depth;
+mod events;
+mod method;
+
+use super::html::Material;
+
+/// A chapter.
+#[derive(Clone, Debug)]
+pub(super) struct Chapter {
+    pub(super) anchor: &'static str,
+    pub(super) title: String,
+    /// HTML.
+    pub(super) body: String,
+}
+
+/// What stands before the list of contents: the title, and the findings in short.
+pub(super) fn opening(material: &Material<'_>) -> String {
+    method::opening(material)
+}
+
+/// All chapters that the study has something for.
+pub(super) fn all(material: &Material<'_>) -> Vec<Chapter> {
+    let mut chapters = vec![method::method(material), method::promises()];
+    chapters.extend(events::all(material));
+    if material.plan.depth {
+        chapters.push(depth::chapter(material));
+    }
+    chapters.extend(cost::chapter(material));
+    chapters.push(method::repeat(material));
+    chapters
+}

@@ -1,0 +1,325 @@
+//! The opening, how it was measured, what was promised, how to repeat it.
+
+use std::fmt::Write as _;
+
+use super::super::super::families::Family;
+use super::super::super::hosts::{ASK_PERIOD, PROBE_PERIOD};
+use super::super::super::plan::{Event, Timers};
+use super::super::super::record::{Metric, Outcome};
+use super::super::super::trial::{PATIENCE, PATIENCE_BEFORE};
+use super::super::html::{Material, count, paragraph, seconds, table};
+use super::super::verdict;
+use super::Chapter;
+
+pub(super) fn opening(material: &Material<'_>) -> String {
+    let trials: usize = material
+        .points
+        .iter()
+        .map(|point| point.records.len())
+        .sum();
+    let most = material
+        .points
+        .iter()
+        .map(|point| point.size)
+        .max()
+        .unwrap_or(0);
+    let mut text = String::from("<h1>Spanning tree as the network grows</h1>\n");
+    let _ = writeln!(
+        text,
+        "<p class=\"lead\">{} trials of the spanning tree protocol of IEEE 802.1D-1998, in networks of 2 to {} \
+         switches, in virtual time.</p>",
+        count(trials as u64),
+        count(most.into())
+    );
+    text += "<div class=\"short\"><p><strong>In short</strong></p><ul>\n";
+    for finding in findings(material) {
+        let _ = writeln!(text, "<li>{finding}</li>");
+    }
+    text += "</ul></div>\n";
+    text
+}
+
+fn findings(material: &Material<'_>) -> Vec<String> {
+    [
+        size_finding(material),
+        depth_finding(material),
+        silence_finding(material),
+        circle_finding(material),
+        edge_finding(material),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// Cold starts of pods, smallest and largest.
+fn size_finding(material: &Material<'_>) -> Option<String> {
+    let pods = || {
+        let points = material.points.iter();
+        points.filter(|point| {
+            point.family == Family::Pods
+                && point.event == Event::ColdStart
+                && point.ended(Outcome::Settled) == point.records.len()
+        })
+    };
+    let (first, last) = (pods().next()?, pods().next_back()?);
+    if first.size == last.size {
+        return None;
+    }
+    let median = |point: &super::super::super::summary::Point<'_>| {
+        point
+            .spread(Metric::Settle)
+            .map(|spread| seconds(spread.median))
+    };
+    Some(format!(
+        "<strong>Size alone costs little.</strong> Dual-core pods start in {} s with {} switches and in {} s with {} \
+         (medians): timers decide, not the number of switches.",
+        median(first)?,
+        first.size,
+        median(last)?,
+        count(last.size.into())
+    ))
+}
+
+fn depth_finding(material: &Material<'_>) -> Option<String> {
+    let (all, none) = verdict::depth_limits(material.points, Timers::Default);
+    let (all, none) = (all?, none?);
+    Some(format!(
+        "<strong>Depth is what breaks it.</strong> At default timers every line of up to {all} switches settles when the \
+         root is at its end, and none of {none} ever does, although max age is 20 s and a hop adds one."
+    ))
+}
+
+fn silence_finding(material: &Material<'_>) -> Option<String> {
+    let outage = |event| {
+        let verdicts = verdict::of_event(material.points, event);
+        let pods = verdicts
+            .into_iter()
+            .find(|verdict| verdict.family == Family::Pods)?;
+        Some(seconds(pods.outage?.median))
+    };
+    Some(format!(
+        "<strong>Silence is dear.</strong> When a link of the root is cut and its ports lose carrier, hosts in pods are \
+         without each other for {} s; when the same link dies and keeps its carrier, for {} s (medians).",
+        outage(Event::RootLinkLoss)?,
+        outage(Event::SilentFailure)?
+    ))
+}
+
+fn circle_finding(material: &Material<'_>) -> Option<String> {
+    let rings = material
+        .points
+        .iter()
+        .filter(|point| point.family == Family::Ring);
+    let circles: usize = rings.map(|point| point.flagged(Metric::Circle)).sum();
+    (circles > 0).then(|| {
+        format!(
+            "<strong>Past the limit a ring is worse than cut.</strong> {} trials of large rings ended with forwarding \
+             ports all the way round: the protocol that exists to prevent loops makes one.",
+            count(circles as u64)
+        )
+    })
+}
+
+fn edge_finding(material: &Material<'_>) -> Option<String> {
+    let flooded = |event| {
+        let points = material
+            .points
+            .iter()
+            .filter(move |point| point.event == event && point.family != Family::Chain);
+        let points: Vec<_> = points.collect();
+        let most = points
+            .iter()
+            .filter_map(|point| Some(point.spread(Metric::Flooded)?.p99))
+            .max();
+        most.map(count)
+    };
+    Some(format!(
+        "<strong>One flapping host is felt everywhere,</strong> unless its port is an edge port: up to {} frames flooded \
+         against {}.",
+        flooded(Event::FlappingPort)?,
+        flooded(Event::FlappingEdge)?
+    ))
+}
+
+pub(super) fn method(material: &Material<'_>) -> Chapter {
+    let mut body = paragraph(
+        "A <em>trial</em> builds a network in virtual time. Its switches are not models: they are the ones the daemon runs, \
+         with their CAM and forwarding, and BPDUs cross simulated cables octet by octet. Only the clock and the cables differ \
+         from a real network. That is why a minute of protocol takes milliseconds, and why every trial can be repeated \
+         exactly.",
+    );
+    body += &paragraph(&format!(
+        "The switches get power within two seconds of each other. When the tree has stood still for longer than anything in \
+         the protocol could still stir it, hosts speak for {} s, then the event comes, at an instant drawn from one hello \
+         time. Measurement ends when the tree has stood still again, or after {} s of patience: then the trial counts as \
+         <em>not settled</em>. If the tree does not stand within {} s before the event, nothing is done to it, and that is \
+         counted too (<em>not even before</em>). No trial is left out.",
+        ASK_PERIOD.as_secs() + 1,
+        PATIENCE.as_secs(),
+        PATIENCE_BEFORE.as_secs()
+    ));
+    body += "<h3>What was varied</h3>\n";
+    body += &families(material);
+    body += &paragraph(
+        "Within a point, trials differ in what chance decides in a real network too: addresses, and so who becomes the root \
+         where nobody chose (in trees, pods and fat trees an engineer did: the top, the first core); the order of plugging \
+         in, and so port numbers, which break ties; cable delays of 5 to 50 µs; when each switch gets power; when the event \
+         comes. The probing hosts are never plugged into the root if there is another switch.",
+    );
+    body += "<h3>What was measured</h3>\n";
+    body += &paragraph(&format!(
+        "Two hosts far from each other send a probe each way every {} ms; what is lost or arrives twice is known to that \
+         precision. One of them also asks up to 16 other hosts something every {} s, as a monitoring system does: these \
+         entries are in the CAM tables, and are what topology changes wash out. Times count from the event; in a cold start, \
+         from the last switch's power. Charts show the median of a point's trials as a dot, and a bar from the least to the \
+         99th percentile by nearest rank, which is the greatest of fewer than 100.",
+        PROBE_PERIOD.as_millis(),
+        ASK_PERIOD.as_secs()
+    ));
+    Chapter {
+        anchor: "method",
+        title: "How this was measured".to_owned(),
+        body,
+    }
+}
+
+fn families(material: &Material<'_>) -> String {
+    let shape = |family| match family {
+        Family::Line => "one after the other; no second way anywhere",
+        Family::Ring => "a line whose ends meet: one cable too many",
+        Family::Tree => "every switch has two below it, the root is the top; no second way",
+        Family::Mesh => "a cable between every two switches",
+        Family::Pods => {
+            "two cores, and pairs of access switches: each cabled to both cores and to its twin"
+        }
+        Family::FatTree => "three layers of switches with k ports: k pods, (k/2)² cores",
+        Family::Chain => "the root at one end: the chapter on depth",
+    };
+    let mut rows = Vec::new();
+    for family in Family::GROWING.into_iter().chain([Family::Chain]) {
+        let points: Vec<_> = material
+            .points
+            .iter()
+            .filter(|point| point.family == family)
+            .collect();
+        let (Some(least), Some(most)) = (
+            points.iter().map(|point| point.size).min(),
+            points.iter().map(|point| point.size).max(),
+        ) else {
+            continue;
+        };
+        let trials: Vec<usize> = points.iter().map(|point| point.records.len()).collect();
+        let (few, many) = (
+            trials.iter().min().unwrap_or(&0),
+            trials.iter().max().unwrap_or(&0),
+        );
+        rows.push((
+            false,
+            vec![
+                family.title().to_owned(),
+                format!("{least} to {}", count(most.into())),
+                if few == many {
+                    few.to_string()
+                } else {
+                    format!("{few} to {many}")
+                },
+                shape(family).to_owned(),
+            ],
+        ));
+    }
+    table(
+        &["shape", "switches", "trials of each point", "what it is"],
+        &rows,
+    )
+}
+
+pub(super) fn promises() -> Chapter {
+    let mut body = paragraph(
+        "Spanning tree has three timers, and the root's are in force everywhere. <em>Forward delay</em> (15 s): how long a \
+         port that is to forward first listens, and then learns, so that nobody else forwards on old news meanwhile. \
+         <em>Max age</em> (20 s): how old the root's word may become before it is thrown away. <em>Hello time</em> (2 s): how \
+         often the root speaks. From these follow two promises:",
+    );
+    let rows = [
+        (
+            "Direct failure: a switch sees its own root port lose carrier and has another way",
+            "2 × forward delay",
+            "30 s",
+        ),
+        (
+            "Indirect failure: something breaks further away, or carrier stays; the old word must first grow too old",
+            "up to max age + 2 × forward delay",
+            "50 s",
+        ),
+        (
+            "A better root appears, or all switches start",
+            "2 × forward delay",
+            "30 s",
+        ),
+        (
+            "After a topology change, CAM entries that are not used age in the forward delay, for max age + forward delay",
+            "15 s, for 35 s",
+            "",
+        ),
+    ];
+    let rows: Vec<_> = rows
+        .iter()
+        .map(|(what, rule, time)| {
+            (
+                false,
+                vec![(*what).to_owned(), (*rule).to_owned(), (*time).to_owned()],
+            )
+        })
+        .collect();
+    body += &table(&["what happens", "promise", "at default times"], &rows);
+    body += &paragraph(
+        "Two quieter rules matter as networks grow. Message age: each switch that passes the root's word on adds one second \
+         to its age (as little as 1/256 s is allowed). And the <em>hold time</em>: no port sends two configuration messages \
+         within a second, so news may have to wait up to a second at every switch. The standard recommends at most seven \
+         switches between any two hosts; its default times are made for that.",
+    );
+    Chapter {
+        anchor: "promises",
+        title: "What the standard promises".to_owned(),
+        body,
+    }
+}
+
+pub(super) fn repeat(material: &Material<'_>) -> Chapter {
+    let plan = material.plan;
+    let mut command = format!("labs study domain-growth --seed {}", plan.seed);
+    if let Some(trials) = plan.trials {
+        let _ = write!(command, " --trials {trials}");
+    }
+    if plan.size_max != 1000 {
+        let _ = write!(command, " --size-max {}", plan.size_max);
+    }
+    if plan.families.len() != Family::GROWING.len() {
+        let _ = write!(command, " --topology {}", plan.families.join(","));
+    }
+    if plan.events.len() != Event::ALL.len() {
+        let _ = write!(command, " --event {}", plan.events.join(","));
+    }
+    if !plan.depth {
+        command += " --no-depth";
+    }
+    let mut body = paragraph(
+        "The same command writes the same octets, on any machine and any number of threads:",
+    );
+    let _ = writeln!(body, "<pre>{command} --out DIR</pre>");
+    body += &paragraph(
+        "To spread it over machines, run it once for each of N parts with <code>--shard 1/N</code> to <code>--shard N/N</code> \
+         and join the directories with <code>labs study merge DIR… --out DIR</code>: the report is this one.",
+    );
+    body += &paragraph(
+        "Beside this page: <code>trials.csv</code>, a line for every trial; <code>points.csv</code>, the least, the median and \
+         the 99th percentile of every metric at every point; <code>charts/</code>, the pictures as SVG and PNG; \
+         <code>plan.json</code>, what to repeat.",
+    );
+    Chapter {
+        anchor: "repeat",
+        title: "Repeat it".to_owned(),
+        body,
+    }
+}
