@@ -15,8 +15,8 @@ build: ## build switchd, switchctl and labs (target/release)
 demo: build ## the VMotion lab: six switches converge, a VM moves there and back
 	@target/release/labs run vmotion
 
-bench: build ## how fast virtual time runs here: seconds, nanoseconds per BPDU, memory
-	@target/release/labs bench
+bench: ## how fast virtual time runs here: seconds, nanoseconds per BPDU, memory
+	$(CARGO) bench --locked -p labs --bench sim
 
 setup: ## install the peers the tests talk to (Debian packages)
 	@.ci/setup

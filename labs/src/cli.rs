@@ -94,8 +94,6 @@ pub enum Command {
     },
     /// How spanning tree behaves as a network grows, measured in virtual time.
     Study(crate::study::cli::Study),
-    /// How fast virtual time runs on this machine.
-    Bench(crate::bench::cli::Bench),
     /// Print shell completions.
     Completions {
         /// The shell.

@@ -79,7 +79,6 @@ pub fn run(cli: Cli) -> Result<ExitCode, CommandError> {
         } => run::run(&run_dir, topology(&lab, name.as_deref())?, json, keep),
         Command::Sim(args) => simulate(&args),
         Command::Show { lab } => show(&lab),
-        Command::Bench(bench) => Ok(crate::bench::cli::run(&bench)?),
         Command::Study(study) => Ok(crate::study::cli::run(&study)?),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "labs", &mut io::stdout());

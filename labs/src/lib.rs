@@ -1,6 +1,5 @@
 //! Labs: topology files and the worlds that run them.
 
-pub mod bench;
 pub mod cli;
 pub mod client;
 pub mod command;

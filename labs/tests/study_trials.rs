@@ -41,7 +41,7 @@ fn a_cut_link_is_direct_in_pods_and_a_silent_one_costs_max_age() {
     assert!((46..=51).contains(&seconds(&silent, Metric::LastLost)));
     // The information lives max age less the second it was old when the last hello brought it.
     assert!((46..=50).contains(&seconds(&silent, Metric::Settle)));
-    assert_eq!(silent.get(Metric::Expiries), Some(1));
+    assert!(silent.get(Metric::Expiries) > Some(0));
     for record in [&cut, &silent] {
         assert_eq!(record.get(Metric::Broken), Some(0));
         assert_eq!(record.get(Metric::Parted), Some(0));

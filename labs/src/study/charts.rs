@@ -69,7 +69,9 @@ pub(super) fn outage(points: &[Point<'_>], event: Event) -> Chart {
                 .iter()
                 .filter(|record| record.get(Metric::Parted) == Some(0))
         };
+        // A tree that never stands loses frames again and again, whenever the last one was.
         let times: Vec<u64> = with_way()
+            .filter(|record| record.outcome() == Outcome::Settled)
             .filter(|record| record.get(Metric::Broken) == Some(0))
             .map(|record| record.get(Metric::LastLost).unwrap_or(0))
             .collect();
@@ -85,7 +87,7 @@ pub(super) fn outage(points: &[Point<'_>], event: Event) -> Chart {
         ))
         .with_axis("time to the last lost frame, seconds")
         .with_guides(promises());
-    chart.band = "never came back";
+    chart.band = "never for good";
     chart
 }
 

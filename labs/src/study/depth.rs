@@ -21,14 +21,13 @@ pub(super) fn timers_label(timers: Timers) -> String {
     .to_owned()
 }
 
-/// How deep a line can be for sure, both ends counted: the word that reaches the last switch must live until the next
-/// hello brings another. Each relay but the last adds the increment and may hold the word for the hold time.
+/// How deep a line can be for sure, both ends counted: each hop adds the increment, and may add the hold time, to the age
+/// of the word that the last switch holds, and that must stay below max age.
 pub(super) fn sure_depth(timers: Timers) -> u64 {
     let times = timers.times();
-    let left = times.max_age().saturating_sub(times.hello_time());
     let hop = times.message_age_increment() + stp::HOLD_TIME;
-    let hops = left.as_nanos().saturating_sub(1) / hop.as_nanos();
-    u64::try_from(hops).unwrap_or(u64::MAX).saturating_add(2)
+    let hops = times.max_age().as_nanos().saturating_sub(1) / hop.as_nanos();
+    u64::try_from(hops).unwrap_or(u64::MAX).saturating_add(1)
 }
 
 /// A moment of a story: seconds, and the age of the word that is held then; `None`: the switch takes itself for the root.
@@ -90,11 +89,11 @@ mod tests {
 
     #[test]
     fn sure_depths_follow_from_the_times() {
-        // (n − 2) × (1 + 1) + 2 < 20
+        // (n − 1) × (1 + 1) < 20
         assert_eq!(sure_depth(Timers::Default), 10);
-        // (n − 2) × (1/256 + 1) + 2 < 20
-        assert_eq!(sure_depth(Timers::SmallIncrement), 19);
-        // (n − 2) × (1 + 1) + 2 < 40
+        // (n − 1) × (1/256 + 1) < 20
+        assert_eq!(sure_depth(Timers::SmallIncrement), 20);
+        // (n − 1) × (1 + 1) < 40
         assert_eq!(sure_depth(Timers::LongMaxAge), 20);
     }
 

@@ -68,9 +68,8 @@ fn of_records(family: Family, records: &[&Record]) -> Verdict {
         .iter()
         .filter(|time| **time <= DIRECT + SLACK)
         .count();
-    let tried = records
-        .iter()
-        .filter(|record| record.outcome() != Outcome::NeverSettled);
+    // A tree that never stands loses frames again and again: it is counted as unsettled, and has no outage to measure.
+    let tried = ended(Outcome::Settled).copied();
     let (parted, whole): (Vec<&Record>, Vec<&Record>) =
         tried.partition(|record| record.get(Metric::Parted) == Some(1));
     let (broken, back): (Vec<&Record>, Vec<&Record>) = whole

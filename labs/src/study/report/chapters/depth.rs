@@ -28,26 +28,28 @@ pub(super) fn chapter(material: &Material<'_>) -> Chapter {
     body += "<ol>\n\
         <li>No port sends two configuration messages within the hold time of one second. When a switch below reports a \
         topology change, the acknowledgment is such a message: it takes the slot, and the root's next word, arriving a moment \
-        later, must wait for the following one. Waiting makes it older too. A hop then costs up to two seconds: the increment \
-        and the hold time.</li>\n\
-        <li>The word that reaches the last of <em>n</em> switches has been passed on by <em>n</em> − 2 others and is up to \
-        (<em>n</em> − 2) × (increment + hold time) old. It must live until the next one comes, a hello time later. So a line is \
-        safe while (<em>n</em> − 2) × (increment + hold time) + hello time &lt; max age.</li>\n\
-        <li>One switch more, and the last one throws the word away before the next arrives. It takes itself for the root, and \
-        the port it had listened to changes its role. A second later the true root's word is back, and roles change again. \
-        Each time a port stops and starts forwarding, that is a topology change: it is notified and acknowledged, \
-        acknowledgments take the slots, the word waits, and the last switch throws it away once more. The circle is closed; \
-        it never ends by itself.</li>\n</ol>\n";
+        later, must wait for the next one. Waiting makes it older too.</li>\n\
+        <li>Twice the forward delay after the start all ports begin to forward, and every switch reports that. Every port on \
+        the way down has acknowledgments to send, so the root's word waits up to a second at every switch. At the end of the \
+        line nothing arrives for as many seconds as there are hops. Then a hop has cost the increment and the hold time: the \
+        last of <em>n</em> switches holds a word that is up to (<em>n</em> − 1) × (increment + hold time) old. As long as \
+        that is below max age, the delayed words arrive one after the other, and the line comes to rest.</li>\n\
+        <li>One or two switches more, and the last one throws the word away before the next arrives. It takes itself for the \
+        root, its ports change their roles, and when the true root's word is back they change again. A port that stops and \
+        starts forwarding is a topology change: it is notified and acknowledged, acknowledgments take the slots, words wait, \
+        and somebody near the end throws his away once more. The circle is closed; it never ends by itself.</li>\n</ol>\n";
     body += &figure(
         material,
         "depth-story",
-        "Three lines, one start each. Each fall is a hello that arrives; between hellos the word ages. In the shallow line it \
-         is always replaced in time. In the deep one it dies (crosses at the top), comes back, and dies again.",
+        "Three lines, one start each. Each fall is a word that arrives; in between, the last one ages. Just before 30 s \
+         everything begins to forward, and the words stay away. The shallow line survives its wait; so does the deep one with \
+         1/256 s per hop. The deep one at default times does not: the last switch's word dies (crosses at the top), and it ends \
+         up following a near neighbour who takes himself for the root.",
     );
     body += &figure(
         material,
         "depth-age",
-        "The slope is what a hop costs: two seconds at the default increment, one with 1/256 s, of which nearly all is the \
+        "The slope is what a hop costs at worst: nearly two seconds at the default increment, one with 1/256 s, which is the \
          hold time.",
     );
     body += "<div class=\"why\">";
