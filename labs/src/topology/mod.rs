@@ -22,6 +22,7 @@
 //! `topology.defaults` and `topology.kinds.<kind>` supply keys that a node does not set itself, as in
 //! containerlab: the node's own value wins, then its kind's, then the default.
 
+mod addresses;
 mod check;
 mod conditions;
 mod error;
@@ -106,7 +107,7 @@ pub struct Switch {
     pub ageing: Option<u64>,
     /// Most entries of the filtering database.
     pub cam_capacity: Option<u32>,
-    /// The bridge's address.
+    /// The bridge's address; never absent in a [`Topology`].
     pub address: Option<MacAddr>,
     /// Its ports: all that some link ends at, in the order links name them.
     pub ports: Vec<SwitchPort>,
@@ -150,7 +151,7 @@ pub struct HostPort {
     pub name: String,
     /// Addresses, maybe none.
     pub addresses: Vec<Address>,
-    /// Its MAC address; the kernel's choice if absent.
+    /// Its MAC address; never absent in a [`Topology`].
     pub mac: Option<MacAddr>,
     /// Largest payload in octets, 68 to 9202 (a 9,216-octet frame less its header).
     pub mtu: Option<u32>,
@@ -291,6 +292,7 @@ impl Topology {
         let declared = nodes::read(&body)?;
         topology.links = links::read(&body, &declared)?;
         topology.nodes = links::wire(declared, &topology.links)?;
+        addresses::assign(&mut topology.nodes);
         check::check(&topology)?;
         topology.steps = steps::read(fields.get("steps"), &topology)?;
         Ok(topology)
