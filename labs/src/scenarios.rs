@@ -24,9 +24,20 @@ macro_rules! scenarios {
 
 /// All built-in labs, by name.
 pub const SCENARIOS: &[Scenario] = scenarios![
+    "access-pods",
+    "backup-port",
+    "edge-ports",
+    "figure-eight",
+    "full-mesh",
+    "line",
+    "new-root",
+    "parallel-links",
     "ring",
+    "ring-of-six",
+    "root-timers",
     "shared-segment",
     "triangle",
+    "trunk-ring",
     "two-hosts",
     "vlans",
     "vmotion"
@@ -127,7 +138,7 @@ mod tests {
             message("rign"),
             "there is no file and no built-in lab `rign`; did you mean `ring`?"
         );
-        assert!(message("other").contains("; built in are ring, "));
+        assert!(message("other").contains("; built in are access-pods, "));
         assert!(
             message("./none.yml").starts_with("cannot read the lab file ./none.yml: No such file")
         );
