@@ -3,6 +3,7 @@
 //! Every test makes its own namespaces under a name of its own and talks only inside them, so tests run side
 //! by side. What a test makes is removed when its values are dropped, also when an assertion fails.
 
+pub mod agree;
 pub mod binaries;
 pub mod checks;
 pub mod crowd;

@@ -59,8 +59,7 @@ pub enum Violation {
         /// The second copy's way.
         path: Vec<PortRef>,
     },
-    /// A frame was dropped on its way, or led astray, although working wires and running bridges lead to the station it is
-    /// for.
+    /// A frame to a station that is there was dropped on its way, or led astray.
     Blackhole {
         /// The frame.
         flow: FlowId,
