@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use cam::{Departed, Departure, Flush, Learned, MacTable};
-use stp::{Action, PortNumber, TopologyChangeKind};
+use stp::{Action, PortNumber, PortState, TopologyChangeKind, TreeId};
 
 use crate::counters::DropReason;
 use crate::event::{Event, FlushReason, TopologyChangeStep};
@@ -173,28 +173,7 @@ impl Effects<'_> {
                     out.send(port, &frame);
                 }
             }
-            Action::SetState { port, tree, state } => {
-                let Some(entry) = self.port(port) else {
-                    return;
-                };
-                let from = entry.set_state(tree, state);
-                let name = entry.settings.name;
-                self.forwarding.set_state(tree, port, state);
-                if from == state {
-                    return;
-                }
-                out.notice(Event::StpState {
-                    tree: tree.get(),
-                    port: name,
-                    from,
-                    to: state,
-                });
-                // An entry that points to a port which no longer forwards would black-hole its station until
-                // ageing; 802.1D-1998 leaves it there, 802.1D-2004 17.11 removes it.
-                if from.learns() && !state.learns() {
-                    self.flush(port, FlushReason::NotForwarding, out);
-                }
-            }
+            Action::SetState { port, tree, state } => self.set_state(port, tree, state, out),
             Action::SetRole { port, tree, role } => {
                 let Some(entry) = self.port(port) else {
                     return;
@@ -240,6 +219,35 @@ impl Effects<'_> {
                     what: step(kind),
                 });
             }
+        }
+    }
+
+    fn set_state(
+        &mut self,
+        port: PortNumber,
+        tree: TreeId,
+        state: PortState,
+        out: &mut impl Ports,
+    ) {
+        let Some(entry) = self.port(port) else {
+            return;
+        };
+        let from = entry.set_state(tree, state);
+        let name = entry.settings.name;
+        self.forwarding.set_state(tree, port, state);
+        if from == state {
+            return;
+        }
+        out.notice(Event::StpState {
+            tree: tree.get(),
+            port: name,
+            from,
+            to: state,
+        });
+        // An entry that points to a port which no longer forwards would black-hole its station until
+        // ageing; 802.1D-1998 leaves it there, 802.1D-2004 17.11 removes it.
+        if from.learns() && !state.learns() {
+            self.flush(port, FlushReason::NotForwarding, out);
         }
     }
 

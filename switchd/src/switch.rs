@@ -4,10 +4,11 @@
 //! happened ([`Switch::receive`], [`Switch::link_up`], [`Switch::link_down`], [`Switch::timeout`]), what
 //! management wants (`add_port`, `set_…`, `flush`), and getters. `now` never goes back.
 
+mod manage;
+
 use std::time::Duration;
 
-use cam::{Flush, MacTable, MacTableConfig, Origin};
-use etherparse::VlanId;
+use cam::{Flush, MacTable, MacTableConfig};
 use pnet_base::MacAddr;
 use stp::{Action, Bridge, BridgeConfig, PathCost, PortNumber, PortRole, PortState, TreeId};
 use thiserror::Error;
@@ -241,155 +242,6 @@ impl Switch {
         self.flush_port(port, FlushReason::LinkDown, out);
     }
 
-    /// Adds a port, without carrier.
-    ///
-    /// # Errors
-    /// The number is taken or out of range, or the name is taken; nothing is changed then.
-    pub fn add_port(
-        &mut self,
-        now: Duration,
-        port: PortNumber,
-        settings: PortSettings,
-        out: &mut impl Ports,
-    ) -> Result<(), SwitchError> {
-        let index = usize::from(port.get());
-        if index >= PORTS_MAX {
-            return Err(SwitchError::NumberRange(port.get()));
-        }
-        if self.port(port).is_some() {
-            return Err(SwitchError::NumberTaken(port.get()));
-        }
-        if self.find_port(settings.name.as_str()).is_some() {
-            return Err(SwitchError::NameTaken(settings.name));
-        }
-        if self.ports.len() <= index {
-            self.ports.resize(index + 1, None);
-        }
-        let (name, stp, enabled) = (settings.name, settings.stp, settings.enabled);
-        self.ports[index] = Some(Port {
-            settings,
-            counters: PortCounters::default(),
-            link: None,
-            role: PortRole::Disabled,
-            state: PortState::Disabled,
-        });
-        self.apply_vlans();
-        self.insert_local(now, port, out);
-        out.notice(Event::PortAdded { port: name });
-        self.drive(now, out, |bridge| bridge.add_port(now, port, stp));
-        self.drive(now, out, |bridge| {
-            bridge.set_port_enabled(now, port, enabled)
-        });
-        Ok(())
-    }
-
-    /// Removes a port and all the CAM knew of it.
-    ///
-    /// # Errors
-    /// There is no such port.
-    pub fn remove_port(
-        &mut self,
-        now: Duration,
-        port: PortNumber,
-        out: &mut impl Ports,
-    ) -> Result<(), SwitchError> {
-        let name = self.known(port)?.settings.name;
-        self.drive(now, out, |bridge| bridge.remove_port(now, port));
-        self.flush_port(port, FlushReason::PortRemoved, out);
-        self.cam.remove_port(port);
-        self.forwarding
-            .set_state(TreeId::COMMON, port, PortState::Disabled);
-        self.ports[usize::from(port.get())] = None;
-        self.apply_vlans();
-        out.notice(Event::PortRemoved { port: name });
-        Ok(())
-    }
-
-    /// Changes a port's settings; name and address are kept.
-    ///
-    /// # Errors
-    /// There is no such port.
-    pub fn set_port(
-        &mut self,
-        now: Duration,
-        port: PortNumber,
-        settings: PortSettings,
-        out: &mut impl Ports,
-    ) -> Result<(), SwitchError> {
-        let old = self.known(port)?.settings.clone();
-        let settings = PortSettings {
-            name: old.name,
-            address: old.address,
-            ..settings
-        };
-        let (stp, enabled) = (settings.stp, settings.enabled);
-        let vlans_changed = (
-            &settings.mode,
-            settings.acceptable,
-            settings.ingress_filtering,
-        ) != (&old.mode, old.acceptable, old.ingress_filtering);
-        if let Some(state) = self.port_mut(port) {
-            state.settings = settings;
-        }
-        if vlans_changed {
-            self.flush_port(port, FlushReason::VlanChanged, out);
-            self.cam.remove(now, old.mode.pvid(), old.address);
-            self.apply_vlans();
-            self.insert_local(now, port, out);
-        }
-        if stp != old.stp {
-            self.drive(now, out, |bridge| bridge.configure_port(now, port, stp));
-        }
-        if enabled != old.enabled {
-            if self.bridge.is_some() {
-                self.drive(now, out, |bridge| {
-                    bridge.set_port_enabled(now, port, enabled)
-                });
-            } else {
-                self.start_port(now, port, out);
-            }
-            if !enabled {
-                self.flush_port(port, FlushReason::LinkDown, out);
-            }
-        }
-        Ok(())
-    }
-
-    /// Changes identifier or timers of the bridge, now or, while spanning tree is off, for later.
-    pub fn set_bridge(&mut self, now: Duration, config: BridgeConfig, out: &mut impl Ports) {
-        self.bridge_config = config;
-        self.drive(now, out, |bridge| bridge.configure(now, config));
-    }
-
-    /// Switches spanning tree on, every port starting over from blocking, or off, every port with carrier
-    /// forwarding at once.
-    pub fn set_spanning_tree(&mut self, now: Duration, on: bool, out: &mut impl Ports) {
-        if on == self.bridge.is_some() {
-            return;
-        }
-        self.bridge = None;
-        self.cam.set_short_ageing(now, None);
-        let numbers: Vec<PortNumber> = self.ports().map(|(number, _)| number).collect();
-        for &port in &numbers {
-            self.set_state(port, PortRole::Disabled, PortState::Disabled, out);
-        }
-        if on {
-            self.bridge = Some(Bridge::new(self.bridge_config));
-            for &port in &numbers {
-                let Some(settings) = self.port(port).map(|state| state.settings.clone()) else {
-                    continue;
-                };
-                self.drive(now, out, |bridge| bridge.add_port(now, port, settings.stp));
-                self.drive(now, out, |bridge| {
-                    bridge.set_port_enabled(now, port, settings.enabled)
-                });
-            }
-        }
-        for port in numbers {
-            self.start_port(now, port, out);
-        }
-    }
-
     /// Tells spanning tree of a port's link, or does without it what spanning tree would decide.
     fn start_port(&mut self, now: Duration, port: PortNumber, out: &mut impl Ports) {
         let Some(state) = self.port(port) else {
@@ -468,82 +320,8 @@ impl Switch {
         }
     }
 
-    fn apply_vlans(&mut self) {
-        let ports = (0..).zip(&self.ports).filter_map(|(number, port)| {
-            let settings = &port.as_ref()?.settings;
-            let acceptable = settings
-                .acceptable
-                .unwrap_or(settings.mode.acceptable_frames());
-            Some((
-                PortNumber::new(number)?,
-                &settings.mode,
-                acceptable,
-                settings.ingress_filtering,
-            ))
-        });
-        self.forwarding.set_ports(ports);
-    }
-
-    /// The port's own address, in the VLAN a host on it would look for it.
-    fn insert_local(&mut self, now: Duration, port: PortNumber, out: &mut impl Ports) {
-        let Some((vlan, address)) = self
-            .port(port)
-            .map(|state| (state.settings.mode.pvid(), state.settings.address))
-        else {
-            return;
-        };
-        // Refused only if the table is full of static entries, or the address is no individual one: then
-        // frames to it are flooded, as to any unknown address.
-        if let Ok(Some(gone)) = self.cam.insert_local(now, vlan, address, port) {
-            crate::effects::departed(&self.ports, &gone, out);
-        }
-    }
-
     fn flush_port(&mut self, port: PortNumber, reason: FlushReason, out: &mut impl Ports) {
         self.flush(Flush::port(port), reason, out);
-    }
-
-    /// Removes dynamic CAM entries; returns how many.
-    pub fn flush(
-        &mut self,
-        flush: Flush<PortNumber>,
-        reason: FlushReason,
-        out: &mut impl Ports,
-    ) -> usize {
-        crate::effects::flush(&mut self.cam, &self.ports, flush, reason, out)
-    }
-
-    /// Binds an address to a port until [`Switch::remove_static`].
-    ///
-    /// # Errors
-    /// There is no such port, or the CAM cannot hold the entry.
-    pub fn set_static(
-        &mut self,
-        now: Duration,
-        vlan: VlanId,
-        address: MacAddr,
-        port: PortNumber,
-        out: &mut impl Ports,
-    ) -> Result<(), SwitchError> {
-        self.known(port)?;
-        if let Some(gone) = self.cam.insert_static(now, vlan, address, port)? {
-            crate::effects::departed(&self.ports, &gone, out);
-        }
-        Ok(())
-    }
-
-    /// Removes a static entry; says whether there was one.
-    pub fn remove_static(&mut self, now: Duration, vlan: VlanId, address: MacAddr) -> bool {
-        let is_static = self
-            .cam
-            .entry(now, vlan, address)
-            .is_some_and(|entry| entry.origin == Origin::Static);
-        is_static && self.cam.remove(now, vlan, address).is_some()
-    }
-
-    /// Changes the CAM's ageing time; acts on entries already there.
-    pub fn set_ageing(&mut self, now: Duration, ageing: cam::AgeingTime) {
-        self.cam.set_ageing(now, ageing);
     }
 
     fn known(&self, port: PortNumber) -> Result<&Port, SwitchError> {

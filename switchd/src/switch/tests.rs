@@ -1,5 +1,7 @@
 //! The switch in virtual time: frames and link changes in, octets and events out.
 
+use etherparse::VlanId;
+
 use super::*;
 use crate::counters::DropReason;
 use crate::frame::Cause;
