@@ -216,7 +216,7 @@ fn chain(
 
 /// What share of trials settles, by depth.
 pub(super) fn depth_share(points: &[Point<'_>]) -> Chart {
-    let axis = ("trials that settle, percent", Scale::Linear);
+    let axis = ("trials that settle, percent", Scale::Percent);
     let mut chart = chain(points, "depth-share", axis, |point| {
         let all = u32::try_from(point.records.len()).unwrap_or(u32::MAX);
         let settled = u32::try_from(point.ended(Outcome::Settled)).unwrap_or(u32::MAX);

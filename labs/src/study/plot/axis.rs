@@ -5,6 +5,8 @@
 pub(in crate::study) enum Scale {
     /// Equal differences are equally far apart; begins at zero.
     Linear,
+    /// The same, from 0 to 100.
+    Percent,
     /// Equal ratios are equally far apart; what is not above zero is drawn at the lower end.
     Log,
 }
@@ -26,6 +28,13 @@ impl Axis {
     pub(super) fn around(scale: Scale, values: impl Iterator<Item = f64>, round: bool) -> Self {
         match scale {
             Scale::Linear => Self::linear(values, round),
+            Scale::Percent => Self {
+                scale,
+                low: 0.0,
+                high: 100.0,
+                ticks: multiples(20.0, 100.0),
+                minor: Vec::new(),
+            },
             Scale::Log => Self::log(values, round),
         }
     }
@@ -93,7 +102,7 @@ impl Axis {
     /// Where a value is: 0 at the lower end, 1 at the upper.
     pub(super) fn place(&self, value: f64) -> f64 {
         let place = match self.scale {
-            Scale::Linear => (value - self.low) / (self.high - self.low),
+            Scale::Linear | Scale::Percent => (value - self.low) / (self.high - self.low),
             Scale::Log => (value.max(self.low) / self.low).log10() / (self.high / self.low).log10(),
         };
         place.clamp(0.0, 1.0)
