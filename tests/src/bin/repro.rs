@@ -1,10 +1,12 @@
 //! Repeats one scenario of the random and exhaustive tests and tells what happens in it.
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
 use tests::failure::{command, smallest};
+use tests::scenario::lab_file;
 use tests::scenario::regime::Regime;
 use tests::scenario::strategy::numbered;
 use tests::scenario::{Scenario, Wire};
@@ -23,13 +25,16 @@ struct Arguments {
     /// Look for the smallest scenario that shows the same first.
     #[arg(long)]
     smallest: bool,
+    /// Write it as a lab file, the smallest that shows the same; then `labs sim FILE` plays it.
+    #[arg(long, value_name = "FILE")]
+    save: Option<PathBuf>,
 }
 
 fn main() -> io::Result<ExitCode> {
     let arguments = Arguments::parse();
     let given = arguments.case.or_else(|| arguments.number.map(numbered));
     let mut scenario = given.expect("the parser asks for one of the two");
-    if arguments.smallest {
+    if arguments.smallest || arguments.save.is_some() {
         scenario = smallest(&scenario);
     }
     let trial = play(&scenario);
@@ -37,6 +42,11 @@ fn main() -> io::Result<ExitCode> {
     describe(&mut out, &scenario)?;
     tell(&mut out, &trial)?;
     writeln!(out, "again: {}", command(&scenario))?;
+    if let Some(path) = arguments.save {
+        std::fs::write(&path, lab_file::write(&scenario, &headline(&trial)))?;
+        let (path, seed) = (path.display(), scenario.seed);
+        writeln!(out, "saved: labs sim {path} --seed {seed}")?;
+    }
     Ok(ExitCode::from(u8::from(trial.wrong.is_some())))
 }
 
@@ -79,6 +89,15 @@ fn ends(wire: &Wire, ports: &mut [u32]) -> String {
     }
     words.push(format!("{} hosts, {} us", wire.hosts, wire.delay_us));
     words.join(", ")
+}
+
+/// The most important thing in one line.
+fn headline(trial: &Trial) -> String {
+    let wrong = trial.wrong.as_ref().map(ToString::to_string);
+    let seen = || trial.loops.first().map(ToString::to_string);
+    wrong
+        .or_else(seen)
+        .unwrap_or_else(|| "nothing is wrong".to_owned())
 }
 
 fn tell(out: &mut impl Write, trial: &Trial) -> io::Result<()> {

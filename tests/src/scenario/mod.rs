@@ -4,6 +4,7 @@
 //! made smaller ([`minimise`]), put into a world ([`network`]) and written as a lab file. Places in it are
 //! indices; an index beyond the end means nothing happens, so that parts can be taken away.
 
+pub mod lab_file;
 pub mod minimise;
 pub mod network;
 pub mod regime;
