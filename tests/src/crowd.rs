@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
 use crate::scenario::Scenario;
-use crate::trial::{Trial, play};
+use crate::trial::{Cause, Trial, play};
 
 /// What many trials came to.
 #[derive(Clone, Debug, Default)]
@@ -19,13 +19,13 @@ pub struct Census {
     /// Events of all simulations together.
     pub events: u64,
     /// Loops that spanning tree does not promise to prevent, by cause; and in how many scenarios.
-    pub loops: BTreeMap<&'static str, (u64, u64)>,
+    pub loops: BTreeMap<Cause, (u64, u64)>,
     /// Scenarios that ended with stale addresses that spanning tree does not promise to forget.
     pub stale: u64,
     /// The most of its allowed time that a tree took to come to rest, in percent.
     pub settled_percent: u64,
     /// Of each cause of loops, the shortest scenario that shows one.
-    pub shown: BTreeMap<&'static str, Scenario>,
+    pub shown: BTreeMap<Cause, Scenario>,
 }
 
 /// A scenario in which something is wrong.
@@ -56,7 +56,7 @@ impl Census {
         }
     }
 
-    fn show(&mut self, cause: &'static str, scenario: &Scenario) {
+    fn show(&mut self, cause: Cause, scenario: &Scenario) {
         let size = |scenario: &Scenario| (scenario.steps.len(), scenario.wires.len());
         let shown = self.shown.entry(cause).or_insert_with(|| scenario.clone());
         if size(scenario) < size(shown) {

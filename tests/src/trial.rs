@@ -2,7 +2,9 @@
 
 use core::fmt;
 use core::time::Duration;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::cell::RefCell;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Once;
 
 use labs::sim::{Finding, Observer};
 
@@ -63,7 +65,70 @@ pub struct LoopSeen {
     /// Its ports.
     pub path: String,
     /// What allowed it.
-    pub cause: &'static str,
+    pub cause: Cause,
+}
+
+/// What can make a loop that spanning tree does not promise to prevent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cause {
+    /// A wire died in silence.
+    Silent,
+    /// One end of a wire went mute or deaf.
+    OneWay,
+    /// A wire lost frames by chance.
+    Loss,
+    /// A bridge hung.
+    Freeze,
+    /// The times are too short for the network.
+    ShortTimes,
+    /// Nothing: it must not be.
+    None,
+}
+
+impl Cause {
+    fn of(fault: &Fault) -> Self {
+        match fault {
+            Fault::Silent(_) => Self::Silent,
+            Fault::Mute(..) | Fault::Deaf(..) => Self::OneWay,
+            Fault::Loss(..) => Self::Loss,
+            Fault::Freeze(_) => Self::Freeze,
+            Fault::Nothing
+            | Fault::Down(_)
+            | Fault::Up(_)
+            | Fault::Delay(..)
+            | Fault::Off(_)
+            | Fault::On(_)
+            | Fault::Priority(..)
+            | Fault::Times(..)
+            | Fault::Cost(..)
+            | Fault::PortPriority(..)
+            | Fault::PortDown(..)
+            | Fault::PortUp(..) => Self::None,
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Silent => {
+                "silent failure: both ends came to forward, and the wire came back before the next hello"
+            }
+            Self::OneWay => {
+                "one-way failure: who no longer hears the designated bridge takes its place, and frames still pass"
+            }
+            Self::Loss => {
+                "random loss: as many hellos in a row were lost as max age waits for, and data got through"
+            }
+            Self::Freeze => {
+                "frozen bridge: others took its place, and it woke with its ports still forwarding"
+            }
+            Self::ShortTimes => {
+                "times too short for the network: a port forwarded before all had heard the news"
+            }
+            Self::None => "nothing allows it",
+        })
+    }
 }
 
 impl fmt::Display for Wrong {
@@ -85,19 +150,38 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Plays a scenario and judges it. A panic is something wrong like any other.
 #[must_use]
 pub fn play(scenario: &Scenario) -> Trial {
-    let played = catch_unwind(AssertUnwindSafe(|| Play::new(scenario).run()));
-    played.unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<String>().cloned();
-        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|&text| text.to_owned()));
-        Trial {
-            wrong: Some(Wrong {
-                kind: WrongKind::Panic,
-                time: Duration::ZERO,
-                what: text.unwrap_or_default(),
-            }),
-            ..Trial::default()
-        }
+    catch_panic(|| Play::new(scenario).run()).unwrap_or_else(|what| Trial {
+        wrong: Some(Wrong {
+            kind: WrongKind::Panic,
+            time: Duration::ZERO,
+            what,
+        }),
+        ..Trial::default()
     })
+}
+
+thread_local! {
+    /// `Some` while a panic on this thread is to be caught: what it said, and where.
+    static PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// Runs `act`; a panic in it is returned as text instead of printed, for a scenario that panics is played many times
+/// while it is made smaller.
+fn catch_panic<T>(act: impl FnOnce() -> T) -> Result<T, String> {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            let told = PANIC.with_borrow_mut(|panic| panic.as_mut().map(|p| *p = info.to_string()));
+            if told.is_none() {
+                before(info);
+            }
+        }));
+    });
+    PANIC.set(Some(String::new()));
+    let result = panic::catch_unwind(AssertUnwindSafe(act));
+    let told = PANIC.take();
+    result.map_err(|_| told.unwrap_or_default())
 }
 
 /// Plays a scenario with somebody watching, without judging panics.
@@ -114,6 +198,8 @@ struct Play<'a> {
     next_broadcast: Option<Duration>,
     /// Faults so far that lose frames in silence.
     losses: Vec<Fault>,
+    /// The last fault is healed and the tree stands: nothing excuses anything any more.
+    at_peace: bool,
     trial: Trial,
 }
 
@@ -126,6 +212,7 @@ impl<'a> Play<'a> {
             network: Network::build(scenario),
             next_broadcast: (!traffic.is_zero()).then_some(traffic),
             losses: Vec::new(),
+            at_peace: false,
             trial: Trial::default(),
         }
     }
@@ -167,6 +254,7 @@ impl<'a> Play<'a> {
             return Some(());
         }
         self.rest(healed, settling, &graph, &tree)?;
+        self.at_peace = true;
         self.pass(learning)?;
         self.peace(&graph, &tree)
     }
@@ -199,12 +287,11 @@ impl<'a> Play<'a> {
             Some(what) if self.regime.is_safe() => return self.wrong(WrongKind::Address, what),
             stale => self.trial.stale = stale,
         }
-        self.losses.clear();
         let patience = PATIENCE.max(4 * self.regime.bridges * self.regime.delay);
         if let Some(what) = reach::wrong(&mut self.network, graph, tree, patience) {
             return self.wrong(WrongKind::Reach, what);
         }
-        self.look_for_loops(true)?;
+        self.look_for_loops()?;
         match addresses::astray(&self.network, graph, tree) {
             Some(what) => self.wrong(WrongKind::Address, what),
             None => Some(()),
@@ -229,24 +316,24 @@ impl<'a> Play<'a> {
         let end = self.now() + time;
         while let Some(at) = self.next_broadcast.filter(|at| *at <= end) {
             self.network.world.run_until(at);
-            self.look_for_loops(false)?;
+            self.look_for_loops()?;
             self.network.broadcast();
             let period = Duration::from_millis(self.scenario.traffic_ms.into());
             self.next_broadcast = Some(at + period);
         }
         self.network.world.run_until(end);
-        self.look_for_loops(false)
+        self.look_for_loops()
     }
 
     /// Judges the loops found since the last look.
-    fn look_for_loops(&mut self, at_peace: bool) -> Option<()> {
+    fn look_for_loops(&mut self) -> Option<()> {
         let findings = self.network.world.take_findings();
         for finding in findings
             .iter()
             .filter(|finding| finding.violation.is_loop())
         {
             let seen = self.loop_seen(finding);
-            if at_peace || self.regime.is_safe() || seen.cause == UNEXPLAINED {
+            if self.at_peace || self.regime.is_safe() || seen.cause == Cause::None {
                 return self.wrong(WrongKind::Loop, seen.to_string());
             }
             self.trial.loops.push(seen);
@@ -258,11 +345,13 @@ impl<'a> Play<'a> {
         let path = finding.violation.path();
         let map = self.network.world.map();
         let labels: Vec<String> = path.iter().map(|&port| map.label(port)).collect();
+        // The last loss on the loop itself, or else anywhere: word from beyond may have been lost there.
         let on_path = |fault: &&Fault| self.network.touches(**fault, path);
-        let cause = match (self.losses.iter().rev().find(on_path), self.losses.last()) {
-            (Some(fault), _) | (None, Some(fault)) => fault.name(),
-            (None, None) if !self.regime.holds() => "times too short for the network",
-            (None, None) => UNEXPLAINED,
+        let on_loop = self.losses.iter().rev().find(on_path);
+        let cause = match on_loop.or(self.losses.last()) {
+            Some(fault) => Cause::of(fault),
+            None if !self.regime.holds() => Cause::ShortTimes,
+            None => Cause::None,
         };
         LoopSeen {
             time: finding.time,
@@ -271,6 +360,3 @@ impl<'a> Play<'a> {
         }
     }
 }
-
-/// Nothing was lost and the times are long enough: there must not be a loop.
-const UNEXPLAINED: &str = "unexplained";

@@ -72,7 +72,7 @@ fn main() -> io::Result<ExitCode> {
             writeln!(out, "{census}")?;
             for (cause, scenario) in &census.shown {
                 let small = smallest(scenario);
-                writeln!(out, "a loop after {cause}:\n    {}", command(&small))?;
+                writeln!(out, "a loop by {cause}:\n    {}", command(&small))?;
             }
             Ok(ExitCode::SUCCESS)
         }

@@ -178,29 +178,6 @@ impl Fault {
             | Self::PortUp(..) => false,
         }
     }
-
-    /// The word in reports.
-    #[must_use]
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Nothing => "nothing",
-            Self::Down(_) => "cut",
-            Self::Up(_) => "repair",
-            Self::Silent(_) => "silent failure",
-            Self::Mute(..) | Self::Deaf(..) => "one-way failure",
-            Self::Loss(..) => "random loss",
-            Self::Delay(..) => "delay",
-            Self::Off(_) => "bridge off",
-            Self::On(_) => "bridge on",
-            Self::Freeze(_) => "bridge frozen",
-            Self::Priority(..) => "bridge priority",
-            Self::Times(..) => "times",
-            Self::Cost(..) => "path cost",
-            Self::PortPriority(..) => "port priority",
-            Self::PortDown(..) => "port disabled",
-            Self::PortUp(..) => "port enabled",
-        }
-    }
 }
 
 impl Scenario {
