@@ -59,7 +59,8 @@ pub enum Violation {
         /// The second copy's way.
         path: Vec<PortRef>,
     },
-    /// A frame to a station that is there was dropped on its way, or led astray.
+    /// A frame was dropped on its way, or led astray, although working wires and running bridges lead to the station it is
+    /// for.
     Blackhole {
         /// The frame.
         flow: FlowId,

@@ -66,7 +66,7 @@ fn time(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| format!("'{text}' is too long"))
 }
 
-/// Runs `topology` in virtual time. True if every step went well and no loop was found.
+/// Runs `topology` in virtual time. True if every step went well.
 ///
 /// # Errors
 /// The lab cannot be simulated, or a file cannot be written.

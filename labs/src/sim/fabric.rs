@@ -3,7 +3,7 @@
 
 use core::fmt;
 use core::time::Duration;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use pnet_base::MacAddr;
@@ -171,7 +171,9 @@ impl Fabric {
             now,
             ..
         } = self;
-        flows.end(*now, track, |to| carrier(map, wires, power, to));
+        flows.end(*now, track, |from, to| {
+            carrier(map, wires, power, to) && connected(map, wires, power, from, to)
+        });
     }
 
     /// Puts a frame on the wire at `from`. Says whether the port could take it.
@@ -325,6 +327,35 @@ fn carrier(map: &Map, wires: &[Wire], power: &[Power], port: PortRef) -> bool {
         && (0..)
             .zip(&wire.ends)
             .all(|(other, end)| !counts(other) || is_there(end))
+}
+
+/// Whether there is a way by wires that work over bridges that run. Cost: the wires on the way, times log.
+fn connected(map: &Map, wires: &[Wire], power: &[Power], from: PortRef, to: PortRef) -> bool {
+    let works = |wire: WireId| wires[wire.index()].state == LinkState::Up;
+    let start = map.wire_at(from).map(|(wire, _)| wire);
+    let mut open: Vec<WireId> = start.into_iter().filter(|wire| works(*wire)).collect();
+    let mut seen: BTreeSet<WireId> = open.iter().copied().collect();
+    while let Some(wire) = open.pop() {
+        for end in wires[wire.index()].ends.iter().filter(|end| end.plugged) {
+            if end.port == to {
+                return true;
+            }
+            let node = end.port.node;
+            if !map.is_bridge(node) || power.get(node.index()) != Some(&Power::On) {
+                continue;
+            }
+            for (port, _) in map.ports(node) {
+                let next = map.wire_at(port).map(|(wire, _)| wire);
+                if let Some(next) = next.filter(|next| works(*next))
+                    && carrier(map, wires, power, port)
+                    && seen.insert(next)
+                {
+                    open.push(next);
+                }
+            }
+        }
+    }
+    false
 }
 
 /// A copy with one bit of it flipped.

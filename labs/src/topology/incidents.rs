@@ -10,13 +10,13 @@
 //! ```
 
 use pnet_base::MacAddr;
-use switchd::config::VlanNumber;
+use switchd::config::{PortSettings, VlanNumber};
 
 use super::conditions::{self, Conditions};
 use super::error::{Fault, Position};
 use super::fields::{self, Fields};
 use super::yaml::{Kind, Value};
-use super::{Endpoint, NodeKind, StepKind, Topology, links, steps};
+use super::{Endpoint, Link, NodeKind, StepKind, SwitchPort, Topology, Wire, links, steps};
 use crate::sim::{Impairment, OneWay, Power};
 
 /// Most frames of one `send`.
@@ -133,12 +133,8 @@ pub(super) fn switch(body: &Value, topology: &Topology) -> Result<Incident, Faul
     })
 }
 
-/// `connect: {endpoints: […], …}`; `taken` are ends of earlier `connect` steps.
-pub(super) fn connect(
-    body: &Value,
-    topology: &Topology,
-    taken: &[Endpoint],
-) -> Result<Incident, Fault> {
+/// `connect: {endpoints: […], …}`.
+pub(super) fn connect(body: &Value, topology: &Topology) -> Result<Incident, Fault> {
     let fields = Fields::new(
         body,
         "connect",
@@ -153,9 +149,7 @@ pub(super) fn connect(
             let message = format!("there is no switch `{}`", endpoint.node);
             return Err(Fault::new(value.at, message).near(&endpoint.node, known));
         };
-        let used = switch.port(&endpoint.port).is_some()
-            || endpoints.contains(&endpoint)
-            || taken.contains(&endpoint);
+        let used = switch.port(&endpoint.port).is_some() || endpoints.contains(&endpoint);
         if used {
             let message = format!("{endpoint} exists already: `connect` makes new ports");
             return Err(Fault::new(value.at, message));
@@ -168,6 +162,34 @@ pub(super) fn connect(
         endpoints,
         conditions,
     })
+}
+
+/// Puts the link of a `connect` step into the lab, for the steps that come after it.
+pub(super) fn add_link(
+    topology: &mut Topology,
+    at: Position,
+    endpoints: &[Endpoint],
+    conditions: &Conditions,
+) {
+    let index = topology.links.len();
+    for endpoint in endpoints {
+        let node = topology
+            .nodes
+            .iter_mut()
+            .find(|node| node.name == endpoint.node);
+        if let Some(NodeKind::Switch(switch)) = node.map(|node| &mut node.kind) {
+            switch.ports.push(SwitchPort {
+                name: endpoint.port.clone(),
+                settings: PortSettings::default(),
+                wire: Wire::Link(index),
+            });
+        }
+    }
+    topology.links.push(Link {
+        endpoints: endpoints.to_vec(),
+        at,
+        conditions: conditions.clone(),
+    });
 }
 
 /// `send: {from: h1, to: broadcast}`.

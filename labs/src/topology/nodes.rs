@@ -163,6 +163,7 @@ fn node(
 
 fn switch(fields: &Fields<'_>, what: &str) -> Result<DeclaredKind, Fault> {
     let settings = switch_settings(fields)?;
+    timers(fields, &settings.stp)?;
     let read = |key: &Key, value: &Value| {
         let fields = Fields::new(value, format!("{what}, port `{}`", key.text), port::KEYS)?;
         port::read(&fields)
@@ -170,13 +171,14 @@ fn switch(fields: &Fields<'_>, what: &str) -> Result<DeclaredKind, Fault> {
     Ok(DeclaredKind::Switch(settings, ports(fields, read)?))
 }
 
-/// The settings of a switch itself; also what a `set` step takes.
+/// The settings of a switch itself, each in its range; also what a `set` step takes, where the timers that it leaves out
+/// are the live ones.
 pub(super) fn switch_settings(fields: &Fields<'_>) -> Result<Switch, Fault> {
     let seconds = |name, range| fields.read(name, |value, key| fields::seconds(value, key, range));
     let priority = fields.read("priority", |value, key| {
         fields::stepped(value, key, 0..=61440, 4096)
     })?;
-    let settings = Switch {
+    Ok(Switch {
         stp: StpSettings {
             enabled: fields.read("stp", fields::switch)?,
             priority: priority.map(u32::from),
@@ -190,9 +192,7 @@ pub(super) fn switch_settings(fields: &Fields<'_>) -> Result<Switch, Fault> {
         })?,
         address: fields.read("address", fields::mac)?,
         ports: Vec::new(),
-    };
-    timers(fields, &settings.stp)?;
-    Ok(settings)
+    })
 }
 
 /// 802.1D-1998 8.10.2: 2 × (forward delay − 1 s) ≥ max age ≥ 2 × (hello time + 1 s).

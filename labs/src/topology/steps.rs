@@ -21,8 +21,9 @@
 //! true, what to say then, what to say otherwise, and where it is looked at.
 
 use core::time::Duration;
+use std::collections::BTreeMap;
 
-use switchd::config::PortSettings;
+use switchd::config::{PortSettings, StpConfig};
 
 use super::error::{Fault, Position};
 use super::expect::{self, Check};
@@ -116,18 +117,43 @@ pub(super) fn read(value: Option<&Value>, topology: &Topology) -> Result<Vec<Ste
         return Ok(Vec::new());
     };
     let mut steps: Vec<Step> = Vec::new();
-    let mut connected: Vec<Endpoint> = Vec::new();
+    // The lab as it is when a step's turn comes: `connect` adds to it.
+    let mut known = topology.clone();
     for step in fields::list(value, "steps")? {
-        let step = read_step(step, topology, &connected)?;
-        if let StepKind::Incident(Incident::Connect { endpoints, .. }) = &step.kind {
-            connected.extend(endpoints.iter().cloned());
+        let step = read_step(step, &known)?;
+        if let StepKind::Incident(Incident::Connect {
+            endpoints,
+            conditions,
+        }) = &step.kind
+        {
+            incidents::add_link(&mut known, step.at, endpoints, conditions);
         }
         steps.push(step);
     }
+    check_settings(&steps, topology)?;
     Ok(steps)
 }
 
-fn read_step(value: &Value, topology: &Topology, connected: &[Endpoint]) -> Result<Step, Fault> {
+/// Settings change one after the other: what a `set` leads to must be legal with all that was set before.
+fn check_settings(steps: &[Step], topology: &Topology) -> Result<(), Fault> {
+    let mut live: BTreeMap<&str, StpConfig> = BTreeMap::new();
+    for step in steps {
+        let StepKind::Set(Setting::Switch { switch, settings }) = &step.kind else {
+            continue;
+        };
+        let wrong = |error| Fault::new(step.at, format!("{switch}: {error}"));
+        let before = match (live.get(switch.as_str()), topology.switch(switch)) {
+            (Some(before), _) => *before,
+            (None, Some(file)) => StpConfig::default().with(&file.stp).map_err(wrong)?,
+            (None, None) => StpConfig::default(),
+        };
+        let after = before.with(&settings.stp).map_err(wrong)?;
+        live.insert(switch, after);
+    }
+    Ok(())
+}
+
+fn read_step(value: &Value, topology: &Topology) -> Result<Step, Fault> {
     let entries = fields::map(value, "a step")?;
     let [(key, body)] = entries else {
         let message = format!("a step has one key: {}", fields::one_of(KEYS));
@@ -143,7 +169,7 @@ fn read_step(value: &Value, topology: &Topology, connected: &[Endpoint]) -> Resu
         "set" => StepKind::Set(set(key, body, topology)?),
         "migrate" => migrate(body, topology)?,
         "switch" => StepKind::Incident(incidents::switch(body, topology)?),
-        "connect" => StepKind::Incident(incidents::connect(body, topology, connected)?),
+        "connect" => StepKind::Incident(incidents::connect(body, topology)?),
         "send" => StepKind::Incident(incidents::send(body, topology)?),
         _ => StepKind::Check(expect::check(key, body, topology)?),
     };

@@ -297,13 +297,13 @@ impl Flows {
         flow.last = Some((hop, reason));
     }
 
-    /// One copy is under way no more; with the last one the flow is over. `attached`: whether the station it is for can
-    /// be reached at all.
+    /// One copy is under way no more; with the last one the flow is over. `reachable`: whether there is a way from the
+    /// one port to the other at all.
     pub(crate) fn end(
         &mut self,
         now: Duration,
         track: &Track,
-        attached: impl FnOnce(PortRef) -> bool,
+        reachable: impl FnOnce(PortRef, PortRef) -> bool,
     ) {
         let Some(flow) = self.flows.get_mut(&track.flow) else {
             return;
@@ -317,7 +317,7 @@ impl Flows {
             .to
             .filter(|&to| to != flow.from && !flow.unlucky && flow.count_at(to) == 0);
         if let (Some(to), Some((path, reason))) = (missed, last)
-            && attached(to)
+            && reachable(flow.from, to)
         {
             let violation = Violation::Blackhole {
                 flow: track.flow,

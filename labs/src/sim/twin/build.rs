@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use pnet_base::MacAddr;
 use stp::PortNumber;
-use switchd::config::{self, Config, PortKind, PortSettings, StpConfig, World as PortWorld};
+use switchd::config::{self, Config, PortKind, StpConfig, World as PortWorld};
 
 use super::{Events, Twin, TwinError, VmPlaces, VmPort};
 use crate::guest::{Machine, MachineConfig, memory::PAGE};
@@ -331,9 +331,4 @@ fn ipv4(address: &Address) -> Option<HostAddress> {
 pub(super) fn migration_address(host: &topology::Host) -> Option<Ipv4Addr> {
     let mut addresses = host.ports.iter().flat_map(|port| &port.addresses);
     addresses.find_map(ipv4).map(|address| address.ip)
-}
-
-/// New ports of a `connect` step.
-pub(super) fn default_settings() -> PortSettings {
-    PortSettings::default()
 }

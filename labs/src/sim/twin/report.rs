@@ -41,7 +41,7 @@ pub struct TwinReport {
     pub violation_counts: FindingCounts,
     /// What the simulation did.
     pub totals: Totals,
-    /// Every step went well and no loop was found.
+    /// Every step went well. What was found wrong stands beside it: where frames are lost a loop may be what the lab shows.
     pub ok: bool,
 }
 
@@ -56,10 +56,6 @@ impl Twin {
             .iter()
             .map(ToString::to_string)
             .collect();
-        let loops = world
-            .findings()
-            .iter()
-            .any(|finding| finding.violation.is_loop());
         TwinReport {
             lab: self.topology.name.clone(),
             backend: "sim",
@@ -77,7 +73,7 @@ impl Twin {
                 .collect(),
             violation_counts: world.finding_counts(),
             totals: world.totals(),
-            ok: steps.iter().all(|step| step.ok) && !loops,
+            ok: steps.iter().all(|step| step.ok),
             steps,
         }
     }

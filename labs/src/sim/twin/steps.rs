@@ -5,11 +5,11 @@ use std::rc::Rc;
 
 use pnet_base::MacAddr;
 use serde::Serialize;
-use switchd::config::{PortKind, StpSettings};
+use switchd::config::{PortKind, PortSettings, StpSettings};
 use switchd::control::{Command, execute};
 use switchd::tag::Tci;
 
-use super::build::{NOWHERE, default_settings};
+use super::build::NOWHERE;
 use super::target::Running;
 use super::{Telling, Twin, TwinError};
 use crate::lab::draw;
@@ -292,7 +292,7 @@ impl Twin {
         let Some(config) = self.configs.get(&node) else {
             return Err(self.fault(step.at, missing()));
         };
-        let settings = default_settings();
+        let settings = PortSettings::default();
         let port = config.new_port(&endpoint.port, Some(PortKind::Packet), &settings, NOWHERE);
         let port = port.map_err(|error| self.fault(step.at, format!("{name}: {error}")))?;
         self.add_switch_port(node, step.at, &port)?;

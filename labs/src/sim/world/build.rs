@@ -2,7 +2,7 @@
 
 use pnet_base::MacAddr;
 use stp::PortNumber;
-use switchd::{PORTS_MAX, PortSettings, Switch, SwitchConfig, SwitchError};
+use switchd::{PortSettings, Switch, SwitchConfig, SwitchError};
 
 use super::{Body, Node, World};
 use crate::sim::bridge::{
@@ -128,7 +128,7 @@ impl World {
         let free = (1..)
             .map_while(PortNumber::new)
             .find(|number| !self.fabric.map.has_port(node.port(*number)));
-        let number = free.ok_or(SwitchError::NumberRange(PORTS_MAX_NUMBER))?;
+        let number = free.ok_or(SwitchError::NumberRange(PortNumber::MAX.get()))?;
         self.add_port_numbered(node, number, spec)
     }
 
@@ -242,10 +242,3 @@ impl World {
         Ok(id)
     }
 }
-
-/// What an error says when a bridge has no number left.
-const PORTS_MAX_NUMBER: u16 = {
-    // 1,024 is a constant of `switchd`; the assertion says that nothing is cut off.
-    assert!(PORTS_MAX <= 4096);
-    1024
-};
