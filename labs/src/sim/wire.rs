@@ -1,6 +1,8 @@
 //! Wires: what happens to a frame between the port that sends it and the ports that get it.
 
 use core::time::Duration;
+use std::rc::Rc;
+
 use stp::{CostMethod, PathCost};
 
 use super::id::PortRef;
@@ -142,18 +144,13 @@ impl Medium {
             ..Self::default()
         }
     }
-
-    /// The path cost its speed gives ports that set none (802.1D-1998 Table 8-5).
-    #[must_use]
-    pub fn path_cost(&self) -> PathCost {
-        PathCost::for_speed(self.speed, CostMethod::Short)
-    }
 }
 
 /// A wire in a world.
 #[derive(Clone, Debug)]
 pub struct Wire {
-    pub(super) medium: Medium,
+    /// Megabits per second.
+    pub(super) speed: u64,
     pub(super) state: LinkState,
     pub(super) ends: Vec<End>,
     /// Counts cuts: what was under way before one never arrives.
@@ -176,10 +173,16 @@ impl Wire {
         self.state
     }
 
-    /// What it was made with.
+    /// Megabits per second, as its ports report it.
     #[must_use]
-    pub fn medium(&self) -> &Medium {
-        &self.medium
+    pub fn speed(&self) -> u64 {
+        self.speed
+    }
+
+    /// The path cost its speed gives ports that set none (802.1D-1998 Table 8-5).
+    #[must_use]
+    pub fn path_cost(&self) -> PathCost {
+        PathCost::for_speed(self.speed, CostMethod::Short)
     }
 
     /// Its ends, in the order they were given.
@@ -280,7 +283,8 @@ pub(super) enum Fate {
 /// One direction: its faults, its luck and what waits.
 #[derive(Clone, Debug)]
 pub(super) struct Line {
-    pub(super) impairment: Impairment,
+    /// Shared by all directions that are alike: a wire has many, and a big world many wires.
+    impairment: Rc<Impairment>,
     rng: Rng,
     busy_until: u64,
     last_arrival: u64,
@@ -288,7 +292,7 @@ pub(super) struct Line {
 }
 
 impl Line {
-    pub(super) fn new(impairment: Impairment, rng: Rng) -> Self {
+    pub(super) fn new(impairment: Rc<Impairment>, rng: Rng) -> Self {
         Self {
             impairment,
             rng,
@@ -296,6 +300,10 @@ impl Line {
             last_arrival: 0,
             bad: false,
         }
+    }
+
+    pub(super) fn set_impairment(&mut self, impairment: Impairment) {
+        self.impairment = Rc::new(impairment);
     }
 
     /// When a frame of this many octets has left the sending end; `None` if it cannot wait that long. Preamble, check
@@ -319,6 +327,7 @@ impl Line {
         let Self {
             impairment, rng, ..
         } = self;
+        let impairment = impairment.as_ref();
         if let Some(burst) = impairment.burst {
             let turn = if self.bad { burst.leave } else { burst.enter };
             if rng.hits(turn) {

@@ -28,7 +28,7 @@ use super::observe::Observer;
 use super::operation::{Operation, Power};
 use super::queue::{Slab, What, nanos};
 use super::station::{Outbox, Station};
-use super::wire::Wire;
+use super::wire::{Impairment, Wire};
 
 /// Bridges, stations and wires, and a clock that jumps from one event to the next.
 ///
@@ -46,6 +46,8 @@ pub struct World {
     sent: Sent,
     seed: u64,
     cycles: Option<CycleWatch>,
+    /// Of the wire connected last; wires that are alike share it.
+    impairment: Option<Rc<Impairment>>,
     refused: Vec<(Duration, Operation, super::operation::WorldError)>,
 }
 
@@ -77,6 +79,7 @@ impl World {
             sent: Sent::new(),
             seed,
             cycles: None,
+            impairment: None,
             refused: Vec::new(),
         }
     }

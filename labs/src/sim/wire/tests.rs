@@ -1,7 +1,7 @@
 use super::*;
 
 fn line(impairment: Impairment) -> Line {
-    Line::new(impairment, Rng::new(1, [0, 0]))
+    Line::new(Rc::new(impairment), Rng::new(1, [0, 0]))
 }
 
 fn arrivals(line: &mut Line, frames: u64, gap: u64) -> Vec<u64> {

@@ -118,7 +118,7 @@ impl World {
     /// # Errors
     /// No wire ends at that port.
     pub fn impair(&mut self, port: PortRef, impairment: Impairment) -> Result<(), WorldError> {
-        self.end_mut(port)?.line.impairment = impairment;
+        self.end_mut(port)?.line.set_impairment(impairment);
         Ok(())
     }
 
@@ -210,7 +210,7 @@ impl World {
             return;
         };
         let wire = &self.fabric.wires[wire.index()];
-        let (cost, point_to_point) = (wire.medium.path_cost(), wire.is_point_to_point());
+        let (cost, point_to_point) = (wire.path_cost(), wire.is_point_to_point());
         let index = usize::from(port.port.get());
         match &mut self.nodes[port.node.index()].body {
             Body::Bridge(_) => {

@@ -1,5 +1,7 @@
 //! Adding nodes, ports and wires.
 
+use std::rc::Rc;
+
 use pnet_base::MacAddr;
 use stp::PortNumber;
 use switchd::{PortSettings, Switch, SwitchConfig, SwitchError};
@@ -12,7 +14,7 @@ use crate::sim::id::{NodeId, PortRef, WireId};
 use crate::sim::operation::{Power, WorldError};
 use crate::sim::rng::Rng;
 use crate::sim::station::{Listener, Station};
-use crate::sim::wire::{End, Line, LinkState, Medium, OneWay, Wire};
+use crate::sim::wire::{End, Impairment, Line, LinkState, Medium, OneWay, Wire};
 
 impl World {
     /// Adds a bridge without ports; it runs from now on.
@@ -224,14 +226,15 @@ impl World {
             }
         }
         let id = self.fabric.map.add_wire(ends);
+        let impairment = self.shared(medium.impairment);
         let end = |(index, &port): (u32, &PortRef)| End {
             port,
             plugged: true,
             one_way: OneWay::default(),
-            line: Line::new(medium.impairment, Rng::new(self.seed, [id.0, index])),
+            line: Line::new(Rc::clone(&impairment), Rng::new(self.seed, [id.0, index])),
         };
         let wire = Wire {
-            medium,
+            speed: medium.speed,
             state: LinkState::Up,
             ends: (0..).zip(ends).map(end).collect(),
             generation: 0,
@@ -240,5 +243,13 @@ impl World {
         self.fabric.flows.add_ends(ends.len());
         self.sync_carrier(ends);
         Ok(id)
+    }
+
+    /// The same impairment as of the wire before, if it is the same.
+    fn shared(&mut self, impairment: Impairment) -> Rc<Impairment> {
+        match &self.impairment {
+            Some(last) if **last == impairment => Rc::clone(last),
+            Some(_) | None => Rc::clone(self.impairment.insert(Rc::new(impairment))),
+        }
     }
 }
