@@ -212,7 +212,7 @@ fn the_link_of_a_tap_is_seen_wherever_its_kernel_end_goes() {
 }
 
 #[test]
-fn a_tap_deleted_with_its_namespace_is_a_link_down_and_no_busy_loop() {
+fn a_tap_deleted_by_its_host_is_a_link_down_and_no_busy_loop() {
     let here = Namespace::new();
     let ports = [(PortKind::Tap, "p1"), (PortKind::Tap, "p2")];
     let switch = Switch::start(&here, config(&ports)).unwrap();

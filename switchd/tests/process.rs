@@ -202,3 +202,44 @@ fn without_privilege_it_says_what_is_missing_and_how_to_get_it() {
         assert!(!run_dir.path().join("sw1.sock").exists());
     }
 }
+
+#[test]
+fn root_of_a_user_namespace_is_privilege_enough_for_packet_ports() {
+    let run_dir = tempfile::tempdir().unwrap();
+    std::os::unix::fs::chown(run_dir.path(), Some(NOBODY), Some(NOBODY)).unwrap();
+    let program = run_dir.path().join("switchd");
+    std::fs::copy(env!("CARGO_BIN_EXE_switchd"), &program).unwrap();
+    let unshared = |script: &str| {
+        let mut command = Command::new("unshare");
+        command
+            .args(["-rn", "sh", "-c", script])
+            .uid(NOBODY)
+            .gid(NOBODY);
+        command.current_dir(run_dir.path());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    };
+    if !unshared("true")
+        .status()
+        .is_ok_and(|status| status.success())
+    {
+        eprintln!("this machine keeps user namespaces from its users");
+        return;
+    }
+    let script = "ip link add v1 type veth peer name v2 && exec ./switchd --run-dir . --packet v1";
+    let process = Process(Some(unshared(script).spawn().unwrap()));
+    let mut client = None;
+    eventually("it answers", || {
+        client = switchd::control::Client::connect_named(run_dir.path(), "sw1").ok();
+        client.is_some()
+    });
+    let asked = client
+        .unwrap()
+        .call(&switchd::control::Command::ShowVersion);
+    let Ok(switchd::control::Reply::Version(version)) = asked else {
+        panic!("{:?}", process.wait());
+    };
+    assert_eq!(version.ports, 1);
+    process.signal(Signal::SIGTERM);
+    assert_eq!(process.wait().status.code(), Some(0));
+}

@@ -69,17 +69,28 @@ pub(crate) fn join_promiscuous(socket: BorrowedFd<'_>, index: u32) -> io::Result
     )
 }
 
-/// Octets the kernel may hold for the reader and for the device, above the system's limit for others.
+/// Octets the kernel may hold for the reader and for the device: above the system's limit for others
+/// (`net.core.rmem_max`, `wmem_max`), or, in a user namespace, whose root may not go above it, at most as many.
 ///
 /// # Errors
-/// `EPERM` without `CAP_NET_ADMIN`.
+/// `EBADF`; sizes are not refused.
 pub(crate) fn set_buffers(
     socket: BorrowedFd<'_>,
     receive: libc::c_int,
     send: libc::c_int,
 ) -> io::Result<()> {
-    set_option(socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, &receive)?;
-    set_option(socket, libc::SOL_SOCKET, libc::SO_SNDBUFFORCE, &send)
+    for (forced, limited, octets) in [
+        (libc::SO_RCVBUFFORCE, libc::SO_RCVBUF, receive),
+        (libc::SO_SNDBUFFORCE, libc::SO_SNDBUF, send),
+    ] {
+        match set_option(socket, libc::SOL_SOCKET, forced, &octets) {
+            Err(error) if error.raw_os_error() == Some(libc::EPERM) => {
+                set_option(socket, libc::SOL_SOCKET, limited, &octets)?;
+            }
+            result => result?,
+        }
+    }
+    Ok(())
 }
 
 /// Binds to interface `index`: from here on its frames are received, and sent to it.
