@@ -124,7 +124,7 @@ impl fmt::Display for Cause {
                 "frozen bridge: others took its place, and it woke with its ports still forwarding"
             }
             Self::ShortTimes => {
-                "times too short for the network: a port forwarded before all had heard the news"
+                "times too short for the network: word of the root came too late, or grew too old to be passed on"
             }
             Self::None => "nothing allows it",
         })
