@@ -58,7 +58,7 @@ impl Port {
     }
 
     const fn is_edge(&self) -> bool {
-        self.config.edge && !self.bpdu_heard && self.is_operational()
+        self.config.admin_edge && !self.bpdu_heard && self.is_operational()
     }
 
     fn id(&self) -> PortId {
@@ -236,7 +236,7 @@ impl Bridge {
             enabled: shared.enabled,
             link_up: shared.link.is_some(),
             point_to_point: shared.link.is_some_and(|link| link.point_to_point),
-            admin_edge: shared.config.edge,
+            admin_edge: shared.config.admin_edge,
             ..self.tree_named(tree).port_status(index)
         })
     }
@@ -321,7 +321,7 @@ impl Bridge {
         let port = &mut self.ports[index];
         if port.is_operational() && !port.bpdu_heard {
             port.bpdu_heard = true;
-            if port.config.edge {
+            if port.config.admin_edge {
                 let (trees, mut context) = self.split();
                 for tree in trees {
                     tree.lose_edge(index, &mut context);

@@ -3,6 +3,7 @@
 use core::fmt;
 
 use crate::bpdu::Bpdu;
+use crate::config::Inconsistency;
 use crate::cost::PathCost;
 use crate::id::{BridgeId, PortNumber, TreeId};
 
@@ -16,7 +17,7 @@ pub enum Event<'a> {
         /// The path cost if the port's own is not set: [`PathCost::for_speed`].
         cost: PathCost,
         /// Whether one other station at most is on the link. Reported by [`crate::PortStatus`]; the classic protocol
-        /// makes no use of it.
+        /// makes no other use of it.
         point_to_point: bool,
     },
     /// A port has lost its LAN.
@@ -63,12 +64,22 @@ pub enum Action {
         /// The new role.
         role: PortRole,
     },
-    /// Forget the dynamic entries learned on a port: it is disabled.
+    /// Forget the dynamic entries learned on a port, at once: it is disabled, or the topology has changed and stations
+    /// behind it may now be elsewhere (fdbFlush, 802.1D-2004 17.19.7).
     Flush {
         /// The port.
         port: PortNumber,
         /// Entries of this tree's VLANs.
         tree: TreeId,
+    },
+    /// A guard holds the port, or holds it no longer. What follows for the data path comes as [`Action::SetState`].
+    SetInconsistent {
+        /// The port.
+        port: PortNumber,
+        /// In this tree. [`Inconsistency::BpduGuard`] is told of in the common tree only, and is true of all.
+        tree: TreeId,
+        /// Why the port is held; `None`: it is held no longer.
+        inconsistent: Option<Inconsistency>,
     },
     /// Age dynamic entries by the forward delay in force instead of the ageing time, or cease to (802.1D-1998 8.3.5).
     ShortAgeing {
@@ -127,6 +138,8 @@ pub enum PortRole {
     Alternate,
     /// Another port of this bridge is designated on the LAN.
     Backup,
+    /// The region's way to the common root, seen by a tree of the region (802.1Q 13.12).
+    Master,
 }
 
 impl fmt::Display for PortRole {
@@ -137,6 +150,7 @@ impl fmt::Display for PortRole {
             Self::Designated => "designated",
             Self::Alternate => "alternate",
             Self::Backup => "backup",
+            Self::Master => "master",
         })
     }
 }

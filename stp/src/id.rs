@@ -245,6 +245,16 @@ impl TreeId {
     /// The tree that all VLANs share.
     pub const COMMON: Self = Self(0);
 
+    /// Tree `number`: an MSTID (802.1Q 13.8) or, where there is a tree for each VLAN, a VLAN; `None` outside
+    /// 1..=4094.
+    #[must_use]
+    pub const fn new(number: u16) -> Option<Self> {
+        match number {
+            1..=4094 => Some(Self(number)),
+            0 | 4095..=u16::MAX => None,
+        }
+    }
+
     /// The number: 0 for the common tree.
     #[must_use]
     pub const fn get(self) -> u16 {

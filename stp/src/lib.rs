@@ -89,7 +89,10 @@ mod times;
 
 pub use bpdu::{BPDU_LENGTH_MAX, Bpdu, ConfigBpdu, DecodeError, EncodedBpdu, RstBpdu, RstRole};
 pub use bridge::Bridge;
-pub use config::{BridgeConfig, PortConfig};
+pub use config::{
+    BridgeConfig, Inconsistency, MaxHops, PointToPoint, PortConfig, Protocol, TransmitHoldCount,
+    TreeConfig, TreePortConfig,
+};
 pub use cost::{CostMethod, PathCost};
 pub use event::{Action, Event, PortRole, PortState, TopologyChangeKind};
 pub use id::{BridgeId, BridgePriority, PortId, PortNumber, PortPriority, TreeId};

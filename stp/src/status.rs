@@ -3,6 +3,7 @@
 
 use core::time::Duration;
 
+use crate::config::{Inconsistency, Protocol};
 use crate::cost::PathCost;
 use crate::event::{PortRole, PortState};
 use crate::id::{BridgeId, PortId, PortNumber, TreeId};
@@ -14,12 +15,22 @@ use crate::times::TimesInForce;
 pub struct TreeStatus {
     /// Which tree.
     pub tree: TreeId,
+    /// The protocol that keeps it.
+    pub protocol: Protocol,
     /// This bridge's identifier in it (802.1D-1998 8.5.3.7).
     pub bridge: BridgeId,
     /// The root (8.5.3.1).
     pub root: BridgeId,
-    /// The cost to the root, 0 at the root (8.5.3.2).
+    /// The cost to the root, 0 at the root (8.5.3.2). In the common tree of a region the external cost, within its other
+    /// trees the internal one.
     pub root_path_cost: u32,
+    /// The bridge at which the region meets the way to the root (802.1Q 13.9); in other protocols than
+    /// [`Protocol::Mstp`] this bridge.
+    pub regional_root: BridgeId,
+    /// The cost to it; 0 in other protocols than [`Protocol::Mstp`].
+    pub internal_root_path_cost: u32,
+    /// How many bridges further its information goes; `None` in other protocols than [`Protocol::Mstp`].
+    pub remaining_hops: Option<u8>,
     /// The port towards the root, `None` at the root (8.5.3.3).
     pub root_port: Option<PortNumber>,
     /// The root's times, which are in force here too (8.5.3.4 to 8.5.3.6).
@@ -105,6 +116,14 @@ pub struct PortStatus {
     pub forward_delay_due: Option<Duration>,
     /// Until when no further configuration BPDU may be sent; may lie in the past (8.5.6.3).
     pub hold_until: Option<Duration>,
+    /// The guard that holds the port, if one does.
+    pub inconsistent: Option<Inconsistency>,
+    /// Whether the port speaks the rapid protocols; if not, configuration BPDUs and notifications (sendRSTP,
+    /// 802.1D-2004 17.19.38).
+    pub send_rstp: bool,
+    /// Whether the bridge behind the port belongs to another region, or to none, or there is none (802.1Q 13.12). False
+    /// unless this bridge speaks [`crate::Protocol::Mstp`].
+    pub boundary: bool,
     /// When the state last changed; `None` if it never did.
     pub state_since: Option<Duration>,
     /// What was counted.
@@ -133,18 +152,28 @@ pub struct PortCounters {
     pub forward_transitions: u64,
     /// How often held information grew too old.
     pub message_age_expiries: u64,
+    /// RST BPDUs sent.
+    pub rst_sent: u64,
+    /// MST BPDUs received.
+    pub mst_received: u64,
+    /// MST BPDUs sent.
+    pub mst_sent: u64,
+    /// BPDUs that BPDU filter threw away; counted nowhere else.
+    pub discarded_filtered: u64,
+    /// How often BPDU guard disabled the port.
+    pub guard_trips: u64,
 }
 
 impl PortCounters {
     /// All BPDUs received while not disabled.
     #[must_use]
     pub const fn bpdus_received(&self) -> u64 {
-        self.config_received + self.tcn_received + self.rst_received
+        self.config_received + self.tcn_received + self.rst_received + self.mst_received
     }
 
     /// All BPDUs sent.
     #[must_use]
     pub const fn bpdus_sent(&self) -> u64 {
-        self.config_sent + self.tcn_sent
+        self.config_sent + self.tcn_sent + self.rst_sent + self.mst_sent
     }
 }

@@ -192,6 +192,8 @@ impl Effects<'_> {
             Action::Flush { port, .. } => {
                 self.flush(port, FlushReason::TopologyChange, out);
             }
+            // Guards are off: no setting of this switch turns one on.
+            Action::SetInconsistent { .. } => {}
             Action::ShortAgeing { tree, active } => {
                 out.notice(Event::ShortAgeing {
                     tree: tree.get(),

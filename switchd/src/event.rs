@@ -311,6 +311,7 @@ mod as_role {
             PortRole::Designated,
             PortRole::Alternate,
             PortRole::Backup,
+            PortRole::Master,
         ]
         .into_iter()
         .find(|role| role.to_string() == name)

@@ -91,9 +91,9 @@ impl BridgeSpec {
     pub(super) fn config(&self, address: MacAddr) -> SwitchConfig {
         SwitchConfig {
             bridge: BridgeConfig {
-                address: self.address.unwrap_or(address),
                 priority: self.priority,
                 times: self.times,
+                ..BridgeConfig::new(self.address.unwrap_or(address))
             },
             spanning_tree: self.spanning_tree,
             cam: self.cam,
@@ -143,7 +143,7 @@ impl PortSpec {
     /// As an edge port.
     #[must_use]
     pub fn edge(mut self, edge: bool) -> Self {
-        self.stp.edge = edge;
+        self.stp.admin_edge = edge;
         self
     }
 

@@ -166,6 +166,7 @@ fn port_check(fields: &Fields<'_>, topology: &Topology) -> Result<Expectation, F
         ("designated", PortRole::Designated),
         ("alternate", PortRole::Alternate),
         ("backup", PortRole::Backup),
+        ("master", PortRole::Master),
         ("disabled", PortRole::Disabled),
     ];
     const STATES: &[(&str, PortState)] = &[

@@ -30,6 +30,7 @@ mod tests;
 
 use core::time::Duration;
 
+use crate::config::Inconsistency;
 use crate::cost::PathCost;
 use crate::event::{Action, PortRole, PortState};
 use crate::id::{BridgeId, PortId, PortNumber, TreeId};
@@ -108,6 +109,8 @@ struct TreePort {
     /// 8.5.6.3; up to Hold Time. Left running when it has expired with nothing pending.
     hold_timer: Timer,
     counters: PortCounters,
+    /// The guard that holds the port.
+    inconsistent: Option<Inconsistency>,
 }
 
 impl TreePort {
@@ -176,6 +179,7 @@ impl Tree {
             forward_delay_timer: Timer::default(),
             hold_timer: Timer::default(),
             counters: PortCounters::default(),
+            inconsistent: None,
         };
         self.ports.insert(index, port);
         self.root_port = self.root_port.map(|root| root + usize::from(root >= index));

@@ -20,7 +20,8 @@ impl Tree {
                     self.ports[index].message_age_timer.stop();
                     self.make_forwarding(index, context);
                 }
-                PortRole::Alternate | PortRole::Backup => {
+                // There is no master port without a region.
+                PortRole::Alternate | PortRole::Backup | PortRole::Master => {
                     self.nothing_to_send(index);
                     self.make_blocking(index, context);
                 }

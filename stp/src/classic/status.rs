@@ -1,6 +1,7 @@
 //! What is shown of a tree.
 
 use super::Tree;
+use crate::config::Protocol;
 use crate::status::{PortStatus, TreeStatus};
 use crate::times::HOLD_TIME;
 
@@ -8,9 +9,13 @@ impl Tree {
     pub(crate) fn status(&self) -> TreeStatus {
         TreeStatus {
             tree: self.id,
+            protocol: Protocol::Stp,
             bridge: self.bridge_id,
             root: self.designated_root,
             root_path_cost: self.root_path_cost,
+            regional_root: self.bridge_id,
+            internal_root_path_cost: 0,
+            remaining_hops: None,
             root_port: self.root_port.map(|index| self.number(index)),
             times: self.times,
             topology_change: self.topology_change,
@@ -50,6 +55,9 @@ impl Tree {
             message_age_due: port.message_age_timer.due(self.times.max_age),
             forward_delay_due: port.forward_delay_timer.due(self.times.forward_delay),
             hold_until: port.hold_timer.due(HOLD_TIME),
+            inconsistent: port.inconsistent,
+            send_rstp: false,
+            boundary: false,
             state_since: port.state_since,
             counters: port.counters,
         }

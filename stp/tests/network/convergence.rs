@@ -142,6 +142,7 @@ fn topology_change_runs_to_the_root_and_back() {
                 | Action::SetState { .. }
                 | Action::SetRole { .. }
                 | Action::Flush { .. }
+                | Action::SetInconsistent { .. }
                 | Action::ShortAgeing { .. }
                 | Action::RootChanged { .. } => None,
             })
@@ -426,6 +427,7 @@ fn configuration_bpdus_keep_their_distance() {
             | Action::SetState { .. }
             | Action::SetRole { .. }
             | Action::Flush { .. }
+            | Action::SetInconsistent { .. }
             | Action::ShortAgeing { .. }
             | Action::RootChanged { .. }
             | Action::TopologyChange { .. } => {}

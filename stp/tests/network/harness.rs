@@ -105,7 +105,7 @@ impl World {
             let mut config = PortConfig::default();
             for word in words {
                 match word {
-                    "edge" => config.edge = true,
+                    "edge" => config.admin_edge = true,
                     cost => config.path_cost = PathCost::new(cost.parse().unwrap()),
                 }
             }
@@ -283,6 +283,7 @@ impl World {
                 self.told.get_mut(&(number, port.get())).unwrap().0 = role;
             }
             Action::Flush { .. }
+            | Action::SetInconsistent { .. }
             | Action::ShortAgeing { .. }
             | Action::RootChanged { .. }
             | Action::TopologyChange { .. } => {}
@@ -327,7 +328,9 @@ impl World {
             );
             let fits = match status.role {
                 PortRole::Disabled => status.state == PortState::Disabled,
-                PortRole::Alternate | PortRole::Backup => status.state == PortState::Blocking,
+                PortRole::Alternate | PortRole::Backup | PortRole::Master => {
+                    status.state == PortState::Blocking
+                }
                 PortRole::Root | PortRole::Designated => {
                     !matches!(status.state, PortState::Disabled | PortState::Blocking)
                 }
@@ -378,7 +381,7 @@ impl World {
             let state = match role {
                 PortRole::Disabled => PortState::Disabled,
                 PortRole::Root | PortRole::Designated => PortState::Forwarding,
-                PortRole::Alternate | PortRole::Backup => PortState::Blocking,
+                PortRole::Alternate | PortRole::Backup | PortRole::Master => PortState::Blocking,
             };
             assert_eq!(self.state(bridge, port), state, "state of {bridge}.{port}");
         }

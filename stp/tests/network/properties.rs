@@ -47,7 +47,7 @@ proptest! {
             let expected = match role {
                 stp::PortRole::Disabled => PortState::Disabled,
                 stp::PortRole::Root | stp::PortRole::Designated => PortState::Forwarding,
-                stp::PortRole::Alternate | stp::PortRole::Backup => PortState::Blocking,
+                stp::PortRole::Alternate | stp::PortRole::Backup | stp::PortRole::Master => PortState::Blocking,
             };
             prop_assert_eq!(world.state(bridge, port), expected);
         }
@@ -145,7 +145,8 @@ fn apply(bridge: &mut Bridge, now: std::time::Duration, step: &Step) -> Vec<Acti
             let config = PortConfig {
                 priority: PortPriority::new(priority << 4).unwrap(),
                 path_cost: cost.and_then(PathCost::new),
-                edge,
+                admin_edge: edge,
+                ..PortConfig::default()
             };
             bridge
                 .configure_port(now, port_number(port), config)
@@ -201,7 +202,10 @@ impl Told {
                 port,
                 ..
             } => self.root = Some((root, path_cost, port.map(stp::PortNumber::get))),
-            Action::Transmit { .. } | Action::Flush { .. } | Action::TopologyChange { .. } => {}
+            Action::Transmit { .. }
+            | Action::Flush { .. }
+            | Action::SetInconsistent { .. }
+            | Action::TopologyChange { .. } => {}
         }
     }
 
@@ -237,7 +241,7 @@ impl Told {
             assert_eq!(role.unwrap_or(stp::PortRole::Disabled), status.role);
             match status.role {
                 stp::PortRole::Disabled => assert_eq!(status.state, PortState::Disabled),
-                stp::PortRole::Alternate | stp::PortRole::Backup => {
+                stp::PortRole::Alternate | stp::PortRole::Backup | stp::PortRole::Master => {
                     assert_eq!(status.state, PortState::Blocking);
                     assert!(!status.config_pending && !status.topology_change_acknowledge);
                     assert!(status.message_age_due.is_some());

@@ -92,11 +92,11 @@ impl Default for StpConfig {
 impl StpConfig {
     /// What the bridge of this address is made with.
     #[must_use]
-    pub const fn bridge(&self, address: MacAddr) -> BridgeConfig {
+    pub fn bridge(&self, address: MacAddr) -> BridgeConfig {
         BridgeConfig {
-            address,
             priority: self.priority,
             times: self.times,
+            ..BridgeConfig::new(address)
         }
     }
 }
@@ -112,7 +112,8 @@ impl PortConfig {
             stp: stp::PortConfig {
                 priority: self.priority,
                 path_cost: self.cost,
-                edge: self.edge,
+                admin_edge: self.edge,
+                ..stp::PortConfig::default()
             },
             ..PortSettings::new(self.name, address)
         }
@@ -123,7 +124,7 @@ impl Config {
     /// What the core is made with: bridge address and the secret of the filtering database's hash come from the
     /// world.
     #[must_use]
-    pub const fn core(&self, address: MacAddr, hash_key: [u64; 2]) -> SwitchConfig {
+    pub fn core(&self, address: MacAddr, hash_key: [u64; 2]) -> SwitchConfig {
         SwitchConfig {
             bridge: self.stp.bridge(address),
             spanning_tree: self.stp.enabled,

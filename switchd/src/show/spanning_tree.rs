@@ -101,6 +101,7 @@ fn short_role(role: &str) -> &str {
         "designated" => "Desg",
         "alternate" => "Altn",
         "backup" => "Back",
+        "master" => "Mstr",
         other => other,
     }
 }

@@ -59,7 +59,7 @@ fn edge_port_forwards_at_once_until_a_bpdu_comes() {
     ] {
         let mut bridge = Bridge::new(BridgeConfig::new(address(5)));
         let edge = PortConfig {
-            edge: true,
+            admin_edge: true,
             ..PortConfig::default()
         };
         let _ = bridge.add_port(Duration::ZERO, port(1), edge);
@@ -86,7 +86,7 @@ fn edge_port_forwards_at_once_until_a_bpdu_comes() {
 fn edge_can_be_set_on_a_port_that_waits() {
     let mut bridge = bridge(1);
     let edge = |edge| PortConfig {
-        edge,
+        admin_edge: edge,
         ..PortConfig::default()
     };
     let actions = bridge.configure_port(S, port(1), edge(true)).to_vec();
