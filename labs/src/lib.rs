@@ -8,6 +8,7 @@ pub mod hub;
 pub mod lab;
 pub mod migrate;
 pub mod netns;
+pub mod peers;
 pub mod run;
 pub mod scenarios;
 pub mod sim;

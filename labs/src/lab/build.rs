@@ -261,7 +261,7 @@ pub(crate) fn program(name: &'static str) -> Result<PathBuf, LabError> {
 }
 
 /// The end of a daemon's log, without blank lines.
-pub(super) fn last_words(log: &Path) -> String {
+pub(crate) fn last_words(log: &Path) -> String {
     let text = fs::read(log).unwrap_or_default();
     let text = String::from_utf8_lossy(&text[text.len().saturating_sub(LAST_WORDS)..]).into_owned();
     let lines: Vec<&str> = text

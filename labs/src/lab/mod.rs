@@ -30,8 +30,8 @@ use switchd::control::Client;
 use crate::netns::Namespace;
 use crate::topology::{NodeKind, Topology};
 
-pub(crate) use build::program;
 pub use build::{Options, up};
+pub(crate) use build::{last_words, program};
 pub use clear::down;
 pub use error::LabError;
 pub use ping::ping;

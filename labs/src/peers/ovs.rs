@@ -1,0 +1,292 @@
+//! Open vSwitch, its own database server and daemon, with the userspace datapath (`datapath_type=netdev`).
+
+use std::cell::Cell;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use super::daemon::Daemon;
+use super::tool::{self, Package};
+use super::{PeerError, PortStatus, Protocol, Tree};
+use crate::netns::Namespace;
+
+const PACKAGE: &str = "openvswitch-switch";
+const SCHEMA: &str = "/usr/share/openvswitch/vswitch.ovsschema";
+/// How long a daemon may take until it answers; a few hundred milliseconds are usual.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What kind of port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OvsPort {
+    /// A tap that Open vSwitch makes; its kernel end may be moved elsewhere.
+    Tap,
+    /// An interface of the namespace, such as a veth end.
+    System,
+}
+
+/// A private Open vSwitch.
+#[derive(Debug)]
+pub struct Ovs {
+    dir: PathBuf,
+    // Fields are dropped in order: the switch before its database.
+    switch: Daemon,
+    _database: Daemon,
+    /// What the bridges speak: the columns of port status differ.
+    protocol: Cell<Protocol>,
+}
+
+impl Ovs {
+    /// Whether all of it is installed.
+    ///
+    /// # Errors
+    /// [`PeerError::Missing`].
+    pub fn installed() -> Result<(), PeerError> {
+        for program in ["ovsdb-server", "ovs-vswitchd", "ovs-vsctl", "ovs-appctl"] {
+            find(program)?;
+        }
+        find("ovsdb-tool")?;
+        Ok(())
+    }
+
+    /// Starts a database and a switch without bridges in `namespace`; database, sockets and logs are kept in `dir`,
+    /// which is made if absent and should have a path of at most 80 octets, for the sockets' sake.
+    ///
+    /// # Errors
+    /// When Open vSwitch is missing or does not come up.
+    pub fn start(namespace: &Namespace, dir: &Path) -> Result<Self, PeerError> {
+        Self::installed()?;
+        fs::create_dir_all(dir)
+            .map_err(|source| PeerError::io(format!("make {}", dir.display()), source))?;
+        let database_file = dir.join("conf.db");
+        let mut create = Command::new(find("ovsdb-tool")?);
+        create.arg("create").arg(&database_file).arg(SCHEMA);
+        tool::run(None, &mut create, "")?;
+        let socket = dir.join("db.sock");
+        let mut command = daemon(dir, "ovsdb-server")?;
+        command
+            .arg(&database_file)
+            .arg(format!("--remote=punix:{}", socket.display()))
+            .arg(format!("--unixctl={}", dir.join("db.ctl").display()));
+        let log = dir.join("db.log");
+        let mut database = Daemon::start(namespace, "ovsdb-server", &mut command, &log)?;
+        database.wait_until(PATIENCE, || socket.exists())?;
+        let mut command = daemon(dir, "ovs-vswitchd")?;
+        command
+            .arg(remote(dir))
+            .arg(format!("--unixctl={}", dir.join("switch.ctl").display()));
+        vsctl(dir, &["--no-wait", "init"])?;
+        let log = dir.join("switch.log");
+        let mut switch = Daemon::start(namespace, "ovs-vswitchd", &mut command, &log)?;
+        switch.wait_until(PATIENCE, || dir.join("switch.ctl").exists())?;
+        Ok(Self {
+            dir: dir.to_owned(),
+            switch,
+            _database: database,
+            protocol: Cell::new(Protocol::Rstp),
+        })
+    }
+
+    /// Adds a bridge of the userspace datapath, without spanning tree.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub fn add_bridge(&self, bridge: &str) -> Result<(), PeerError> {
+        self.vsctl(&[
+            "add-br",
+            bridge,
+            "--",
+            "set",
+            "bridge",
+            bridge,
+            "datapath_type=netdev",
+        ])?;
+        Ok(())
+    }
+
+    /// Adds ports in one transaction and waits until they are there.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub fn add_ports(&self, bridge: &str, ports: &[&str], kind: OvsPort) -> Result<(), PeerError> {
+        let kind = match kind {
+            OvsPort::Tap => "type=tap",
+            OvsPort::System => "type=system",
+        };
+        let mut words = Vec::new();
+        for port in ports {
+            words.extend([
+                "--",
+                "add-port",
+                bridge,
+                port,
+                "--",
+                "set",
+                "interface",
+                port,
+                kind,
+            ]);
+        }
+        self.vsctl(&words)?;
+        Ok(())
+    }
+
+    /// Switches spanning tree on.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub fn set_tree(&self, bridge: &str, tree: &Tree) -> Result<(), PeerError> {
+        let (prefix, address, on, off) = match tree.protocol {
+            Protocol::Stp => (
+                "stp",
+                "stp-system-id",
+                "stp_enable=true",
+                "rstp_enable=false",
+            ),
+            Protocol::Rstp => (
+                "rstp",
+                "rstp-address",
+                "rstp_enable=true",
+                "stp_enable=false",
+            ),
+        };
+        let mut words: Vec<String> = ["set", "bridge", bridge, off, on].map(str::to_owned).into();
+        let mut other = |key: &str, value: String| {
+            words.push(format!("other_config:{key}={value}"));
+        };
+        other(&format!("{prefix}-priority"), tree.priority.to_string());
+        let seconds = |time: Duration| time.as_secs().to_string();
+        other(&format!("{prefix}-max-age"), seconds(tree.times.max_age()));
+        other(
+            &format!("{prefix}-forward-delay"),
+            seconds(tree.times.forward_delay()),
+        );
+        if tree.protocol == Protocol::Stp {
+            // Its RSTP has no such setting: hello time is 2 s.
+            other("stp-hello-time", seconds(tree.times.hello_time()));
+        }
+        if let Some(mac) = tree.address {
+            // The colons are part of the value, which therefore stands in quotes.
+            other(address, format!("\"{mac}\""));
+        }
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        self.vsctl(&words)?;
+        self.protocol.set(tree.protocol);
+        Ok(())
+    }
+
+    /// Sets a port's path cost and priority for the protocol that [`set_tree`](Self::set_tree) chose last.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub fn set_port(&self, port: &str, cost: u32, priority: u8) -> Result<(), PeerError> {
+        let prefix = match self.protocol.get() {
+            Protocol::Stp => "stp",
+            Protocol::Rstp => "rstp",
+        };
+        let cost = format!("other_config:{prefix}-path-cost={cost}");
+        let priority = format!("other_config:{prefix}-port-priority={priority}");
+        self.vsctl(&["set", "port", port, &cost, &priority])?;
+        Ok(())
+    }
+
+    /// A port's role and state for the protocol that [`set_tree`](Self::set_tree) chose last.
+    ///
+    /// # Errors
+    /// When there is no such port, or it takes no part in spanning tree.
+    pub fn port(&self, port: &str) -> Result<PortStatus, PeerError> {
+        let (column, role, state) = match self.protocol.get() {
+            Protocol::Stp => ("status", "stp_role", "stp_state"),
+            Protocol::Rstp => ("rstp_status", "rstp_port_role", "rstp_port_state"),
+        };
+        let text = self.vsctl(&["get", "port", port, column])?;
+        match (value_of(&text, role), value_of(&text, state)) {
+            (role, Some(state)) => Ok(PortStatus { role, state }),
+            (_, None) => Err(PeerError::Refused {
+                command: format!("ovs-vsctl get port {port} {column}"),
+                said: format!("no spanning tree: {}", text.trim()),
+            }),
+        }
+    }
+
+    /// `ovs-vsctl` with these words; what it printed.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub fn vsctl(&self, words: &[&str]) -> Result<String, PeerError> {
+        vsctl(&self.dir, words)
+    }
+
+    /// `ovs-appctl` to the switch with these words: `rstp/show`, `stp/show`, `fdb/show br0`, …; what it printed.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub fn appctl(&self, words: &[&str]) -> Result<String, PeerError> {
+        let mut command = daemon(&self.dir, "ovs-appctl")?;
+        command.arg("--target").arg(self.dir.join("switch.ctl"));
+        tool::run(None, command.args(words), "")
+    }
+
+    /// The process that forwards.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.switch.pid()
+    }
+
+    /// How it was started.
+    #[must_use]
+    pub fn command(&self) -> &str {
+        self.switch.command()
+    }
+}
+
+fn find(program: &'static str) -> Result<PathBuf, PeerError> {
+    tool::find(Package {
+        program,
+        package: PACKAGE,
+    })
+}
+
+/// A program of Open vSwitch that keeps everything in `dir`.
+fn daemon(dir: &Path, program: &'static str) -> Result<Command, PeerError> {
+    let mut command = Command::new(find(program)?);
+    for variable in ["OVS_RUNDIR", "OVS_LOGDIR", "OVS_DBDIR"] {
+        command.env(variable, dir);
+    }
+    Ok(command)
+}
+
+fn remote(dir: &Path) -> String {
+    format!("unix:{}", dir.join("db.sock").display())
+}
+
+fn vsctl(dir: &Path, words: &[&str]) -> Result<String, PeerError> {
+    let mut command = daemon(dir, "ovs-vsctl")?;
+    command
+        .arg(format!("--db={}", remote(dir)))
+        .arg("--timeout=20");
+    tool::run(None, command.args(words), "")
+}
+
+/// The value of a key in a map as `ovs-vsctl` prints it: `{stp_role=designated, stp_state=forwarding}`.
+fn value_of(map: &str, key: &str) -> Option<String> {
+    let inside = map.trim().strip_prefix('{')?.strip_suffix('}')?;
+    inside.split(", ").find_map(|pair| {
+        let value = pair.strip_prefix(key)?.strip_prefix('=')?;
+        Some(value.trim_matches('"').to_ascii_lowercase())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn maps_are_read_by_whole_keys() {
+        let map = "{rstp_port_id=\"8.001\", rstp_port_role=Root, rstp_port_state=Forwarding}\n";
+        assert_eq!(value_of(map, "rstp_port_role").as_deref(), Some("root"));
+        assert_eq!(value_of(map, "rstp_port_id").as_deref(), Some("8.001"));
+        assert_eq!(value_of(map, "rstp_port"), None);
+        assert_eq!(value_of("{}", "rstp_port_role"), None);
+    }
+}
