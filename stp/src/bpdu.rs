@@ -5,9 +5,12 @@
 //!        | 0  | ver| typ| flg | root | root     | bridge  | port | message | max    | hello | forward | (RST: 0)
 //!        |    |    |    |     | id   | path cost| id      | id   | age     | age    | time  | delay   |
 //! ```
-//! A TCN ends after the type. Times are in 1/256 s. Longer BPDUs than these are legal, what follows is ignored.
+//! A TCN ends after the type. Times are in 1/256 s. Longer BPDUs than these are legal, what follows is ignored. What
+//! a multiple spanning tree BPDU adds stands in `bpdu/mst.rs`.
 
-use core::ops::Deref;
+mod mst;
+
+pub use mst::{MSTI_RECORDS_MAX, MstBpdu, MstiRecord};
 
 use crate::id::{BridgeId, PortId};
 use crate::priority::PriorityVector;
@@ -22,8 +25,8 @@ const VERSION_RSTP: u8 = 2;
 const LENGTH_TCN: usize = 4;
 const LENGTH_CONFIG: usize = 35;
 const LENGTH_RST: usize = 36;
-/// The longest BPDU that [`Bpdu::encode`] writes, in octets.
-pub const BPDU_LENGTH_MAX: usize = LENGTH_RST;
+/// The longest BPDU that [`Bpdu::encode`] writes, in octets: multiple spanning tree with 64 records.
+pub const BPDU_LENGTH_MAX: usize = mst::LENGTH_MST + MSTI_RECORDS_MAX * mst::LENGTH_RECORD;
 
 const FLAG_TOPOLOGY_CHANGE: u8 = 0x01;
 const FLAG_PROPOSAL: u8 = 0x02;
@@ -33,14 +36,17 @@ const FLAG_AGREEMENT: u8 = 0x40;
 const FLAG_ACKNOWLEDGMENT: u8 = 0x80;
 
 /// One decoded bridge protocol data unit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Bpdu {
     /// Configuration (802.1D-1998 9.3.1).
     Config(ConfigBpdu),
     /// Topology change notification (802.1D-1998 9.3.2); it has no content.
     Tcn,
-    /// Rapid spanning tree (802.1D-2004 9.3.3); also how a bridge outside the region reads a multiple spanning tree BPDU.
+    /// Rapid spanning tree (802.1D-2004 9.3.3).
     Rst(RstBpdu),
+    /// Multiple spanning tree (802.1Q 14.6); a bridge that knows nothing of regions reads [`MstBpdu::cist`] as an RST BPDU.
+    /// Boxed: with its records it is thirty times as large as the others.
+    Mst(Box<MstBpdu>),
 }
 
 /// A configuration BPDU (802.1D-1998 8.5.1).
@@ -104,6 +110,26 @@ pub enum RstRole {
     Designated,
 }
 
+impl RstRole {
+    const fn from_flags(flags: u8) -> Self {
+        match (flags & 0x08 != 0, flags & 0x04 != 0) {
+            (false, false) => Self::Unknown,
+            (false, true) => Self::AlternateOrBackup,
+            (true, false) => Self::Root,
+            (true, true) => Self::Designated,
+        }
+    }
+
+    const fn flags(self) -> u8 {
+        match self {
+            Self::Unknown => 0x00,
+            Self::AlternateOrBackup => 0x04,
+            Self::Root => 0x08,
+            Self::Designated => 0x0c,
+        }
+    }
+}
+
 /// A rapid spanning tree BPDU (802.1D-2004 9.3.3): what a configuration BPDU says, and five more flags.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RstBpdu {
@@ -138,6 +164,19 @@ pub enum DecodeError {
     /// The LLC header is not 42 42 03.
     #[error("LLC header {0:02x?} is not that of the spanning tree protocol")]
     Llc([u8; 3]),
+    /// A frame to the shared spanning tree address with another LLC and SNAP header than aa aa 03 00 00 0c 01 0b.
+    #[error("LLC and SNAP header {0:02x?} is not that of the shared spanning tree protocol")]
+    Snap([u8; 8]),
+    /// The octets after a shared spanning tree BPDU do not say of which VLAN it is.
+    #[error("no VLAN after the BPDU: type {kind:#06x}, length {length}, value {value}")]
+    Tlv {
+        /// Type; 0 is due.
+        kind: u16,
+        /// Length; 2 is due.
+        length: u16,
+        /// Value; 1 to 4094 is due.
+        value: u16,
+    },
     /// The protocol identifier is not 0.
     #[error("protocol identifier {0:#06x} is not 0")]
     ProtocolId(u16),
@@ -165,6 +204,8 @@ impl DecodeError {
             Self::Truncated { .. } => "truncated",
             Self::EtherType(_) => "ether-type",
             Self::Llc(_) => "llc",
+            Self::Snap(_) => "snap",
+            Self::Tlv { .. } => "vlan-tlv",
             Self::ProtocolId(_) => "protocol-id",
             Self::UnknownType(_) => "unknown-type",
             Self::Version(_) => "version",
@@ -178,7 +219,8 @@ impl Bpdu {
     /// would be ignored as any octets beyond the BPDU are.
     ///
     /// A configuration or topology change BPDU of any version is read as version 0 (802.1D-1998 9.3.4: a higher
-    /// version is no error). RST BPDUs of version 3 and 4 (multiple and shortest path trees) are read as version 2.
+    /// version is no error). A BPDU of type RST and version 3 or above is a multiple spanning tree BPDU if it is as long
+    /// as one and its lengths agree; otherwise it is read as RST (802.1Q 14.4).
     ///
     /// # Errors
     /// The reason, for anything that 9.3.4 tells a bridge to discard. Never panics.
@@ -204,53 +246,38 @@ impl Bpdu {
             TYPE_RST if version < VERSION_RSTP => Err(DecodeError::Version(version)),
             TYPE_RST => {
                 need::<LENGTH_RST>(octets)?;
-                Ok(Self::Rst(decode_rst(need::<LENGTH_CONFIG>(octets)?)))
+                let rst = decode_rst(need::<LENGTH_CONFIG>(octets)?);
+                Ok(match mst::decode(version, rst, octets) {
+                    Some(mst) => Self::Mst(Box::new(mst)),
+                    None => Self::Rst(rst),
+                })
             }
             unknown => Err(DecodeError::UnknownType(unknown)),
         }
     }
 
-    /// The octets that follow the LLC header: 35 for a configuration BPDU, 4 for a TCN, 36 for an RST BPDU.
+    /// The octets that follow the LLC header: 35 for a configuration BPDU, 4 for a TCN, 36 for an RST BPDU, 102 and 16
+    /// for every record for a multiple spanning tree BPDU.
     #[must_use]
-    pub fn encode(&self) -> EncodedBpdu {
-        let mut octets = [0; BPDU_LENGTH_MAX];
-        let length = match self {
-            Self::Config(config) => {
-                encode_config(&mut octets, VERSION_STP, TYPE_CONFIG, 0, config);
-                LENGTH_CONFIG
-            }
-            Self::Tcn => {
-                octets[2] = VERSION_STP;
-                octets[3] = TYPE_TCN;
-                LENGTH_TCN
-            }
-            Self::Rst(rst) => {
-                encode_config(
-                    &mut octets,
-                    VERSION_RSTP,
-                    TYPE_RST,
-                    rst_flags(rst),
-                    &rst.config,
-                );
-                LENGTH_RST
-            }
-        };
-        EncodedBpdu { octets, length }
+    pub fn encode(&self) -> Vec<u8> {
+        let mut octets = Vec::new();
+        self.encode_into(&mut octets);
+        octets
     }
-}
 
-/// An encoded BPDU; dereferences to its octets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EncodedBpdu {
-    octets: [u8; BPDU_LENGTH_MAX],
-    length: usize,
-}
-
-impl Deref for EncodedBpdu {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        &self.octets[..self.length]
+    /// Appends what [`encode`](Self::encode) gives; allocates nothing where there is room.
+    pub fn encode_into(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Config(config) => {
+                encode_config(out, VERSION_STP, TYPE_CONFIG, 0, config);
+            }
+            Self::Tcn => out.extend([0, 0, VERSION_STP, TYPE_TCN]),
+            Self::Rst(rst) => encode_rst(out, VERSION_RSTP, rst),
+            Self::Mst(mst) => {
+                encode_rst(out, mst::VERSION_MSTP, &mst.cist);
+                mst::encode(out, mst);
+            }
+        }
     }
 }
 
@@ -283,12 +310,7 @@ fn decode_rst(octets: &[u8; LENGTH_CONFIG]) -> RstBpdu {
     RstBpdu {
         config: decode_config(octets),
         proposal: flags & FLAG_PROPOSAL != 0,
-        role: match (flags & 0x08 != 0, flags & 0x04 != 0) {
-            (false, false) => RstRole::Unknown,
-            (false, true) => RstRole::AlternateOrBackup,
-            (true, false) => RstRole::Root,
-            (true, true) => RstRole::Designated,
-        },
+        role: RstRole::from_flags(flags),
         learning: flags & FLAG_LEARNING != 0,
         forwarding: flags & FLAG_FORWARDING != 0,
         agreement: flags & FLAG_AGREEMENT != 0,
@@ -315,13 +337,8 @@ impl Reader<'_> {
 }
 
 fn rst_flags(rst: &RstBpdu) -> u8 {
-    let role = match rst.role {
-        RstRole::Unknown => 0x00,
-        RstRole::AlternateOrBackup => 0x04,
-        RstRole::Root => 0x08,
-        RstRole::Designated => 0x0c,
-    };
-    role | flag(rst.proposal, FLAG_PROPOSAL)
+    rst.role.flags()
+        | flag(rst.proposal, FLAG_PROPOSAL)
         | flag(rst.learning, FLAG_LEARNING)
         | flag(rst.forwarding, FLAG_FORWARDING)
         | flag(rst.agreement, FLAG_AGREEMENT)
@@ -331,13 +348,14 @@ const fn flag(set: bool, bit: u8) -> u8 {
     if set { bit } else { 0 }
 }
 
-fn encode_config(
-    octets: &mut [u8; BPDU_LENGTH_MAX],
-    version: u8,
-    kind: u8,
-    more_flags: u8,
-    config: &ConfigBpdu,
-) {
+fn encode_rst(out: &mut Vec<u8>, version: u8, rst: &RstBpdu) {
+    encode_config(out, version, TYPE_RST, rst_flags(rst), &rst.config);
+    // Version 1 length.
+    out.push(0);
+}
+
+fn encode_config(out: &mut Vec<u8>, version: u8, kind: u8, more_flags: u8, config: &ConfigBpdu) {
+    let mut octets = [0; LENGTH_CONFIG];
     octets[2] = version;
     octets[3] = kind;
     octets[4] = more_flags
@@ -356,6 +374,7 @@ fn encode_config(
     for (field, time) in octets[27..35].chunks_exact_mut(2).zip(times) {
         field.copy_from_slice(&time.units().to_be_bytes());
     }
+    out.extend_from_slice(&octets);
 }
 
 #[cfg(test)]

@@ -37,7 +37,7 @@ pub enum Event<'a> {
 }
 
 /// Something a bridge wants done, in the order given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Send a BPDU.
     Transmit {

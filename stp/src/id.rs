@@ -64,6 +64,15 @@ impl BridgePriority {
     pub const fn get(self) -> u16 {
         self.0
     }
+
+    /// The priority in the high four bits of an octet, as an MSTI's record has it (802.1Q 14.6.1).
+    pub(crate) const fn of_high_bits(octet: u8) -> Self {
+        Self(u16::from_be_bytes([octet & 0xf0, 0]))
+    }
+
+    pub(crate) const fn high_bits(self) -> u8 {
+        self.0.to_be_bytes()[0]
+    }
 }
 
 impl Default for BridgePriority {
@@ -97,6 +106,16 @@ impl BridgeId {
         Self {
             settable: priority.0,
             address,
+        }
+    }
+
+    /// The same identifier in another tree: the low twelve bits of `extension` are its system identifier extension,
+    /// the MSTID (802.1Q 13.24) or the VLAN of a per-VLAN tree.
+    #[must_use]
+    pub const fn with_extension(self, extension: u16) -> Self {
+        Self {
+            settable: self.settable & 0xf000 | extension & 0x0fff,
+            address: self.address,
         }
     }
 
@@ -178,6 +197,11 @@ impl PortPriority {
     pub const fn get(self) -> u8 {
         self.0
     }
+
+    /// The priority in the high four bits of an octet; the others are ignored (802.1Q 14.6.1).
+    pub(crate) const fn of_high_bits(octet: u8) -> Self {
+        Self(octet & 0xf0)
+    }
 }
 
 impl Default for PortPriority {
@@ -237,13 +261,28 @@ impl fmt::Display for PortId {
     }
 }
 
-/// Names a spanning tree. State is kept per (port, tree); the classic protocol has the one tree [`TreeId::COMMON`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// Names a spanning tree. State is kept per (port, tree).
+///
+/// 0 is the tree that all have: the only one of STP and RSTP, the common and internal one (CIST) of MSTP. Any other
+/// number is a multiple spanning tree instance's (MSTID, 802.1Q 13.8) or, where there is a tree for every VLAN, the
+/// VLAN's; which of them, the protocol says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct TreeId(u16);
 
 impl TreeId {
-    /// The tree that all VLANs share.
+    /// The tree that all VLANs share, or that those share which are in no other (CIST).
     pub const COMMON: Self = Self(0);
+    /// The highest number, 4094: of an MSTID as of a VLAN.
+    pub const MAX: Self = Self(4094);
+
+    /// The tree of this number; `None` above 4094.
+    #[must_use]
+    pub const fn new(number: u16) -> Option<Self> {
+        match number {
+            0..=4094 => Some(Self(number)),
+            4095..=u16::MAX => None,
+        }
+    }
 
     /// Tree `number`: an MSTID (802.1Q 13.8) or, where there is a tree for each VLAN, a VLAN; `None` outside
     /// 1..=4094.

@@ -71,7 +71,7 @@
 //! | 8.8.5 | configuration is not updated | it is | the tie that port priority breaks is broken at once |
 //! | 8.9 | timers tick once a second | timers are exact; message age counts in 1/256 s, rounded up | nothing is understated |
 //! | 8.7 | order of timers at one tick | message age, forward delay, topology change, notification, hello, hold; ports by number | information that is dead is forgotten before anything is built on it |
-//! | 9.3.4 | unknown types are discarded | RST BPDUs (also of multiple and shortest path bridges) are decoded; the classic engine counts them and uses them no further | for a rapid engine beside it |
+//! | 9.3.4 | unknown types are discarded | RST BPDUs (also of multiple and shortest path bridges) are decoded; the classic engine counts them and uses them no further | for the rapid engine beside it |
 #![forbid(unsafe_code)]
 
 mod bpdu;
@@ -83,11 +83,15 @@ mod event;
 mod id;
 pub mod llc;
 mod priority;
+mod region;
 mod status;
 mod timers;
 mod times;
 
-pub use bpdu::{BPDU_LENGTH_MAX, Bpdu, ConfigBpdu, DecodeError, EncodedBpdu, RstBpdu, RstRole};
+pub use bpdu::{
+    BPDU_LENGTH_MAX, Bpdu, ConfigBpdu, DecodeError, MSTI_RECORDS_MAX, MstBpdu, MstiRecord, RstBpdu,
+    RstRole,
+};
 pub use bridge::Bridge;
 pub use config::{
     BridgeConfig, Inconsistency, MaxHops, PointToPoint, PortConfig, Protocol, TransmitHoldCount,
@@ -97,5 +101,6 @@ pub use cost::{CostMethod, PathCost};
 pub use event::{Action, Event, PortRole, PortState, TopologyChangeKind};
 pub use id::{BridgeId, BridgePriority, PortId, PortNumber, PortPriority, TreeId};
 pub use priority::PriorityVector;
+pub use region::{ConfigurationId, Region, RegionName, VlanMap};
 pub use status::{PortCounters, PortStatus, TopologyChangeStatus, TreeStatus};
 pub use times::{BpduTime, BridgeTimes, HOLD_TIME, TimesError, TimesInForce};

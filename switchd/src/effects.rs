@@ -165,11 +165,11 @@ impl Effects<'_> {
         self.ports.get_mut(usize::from(port.get()))?.as_mut()
     }
 
-    pub(crate) fn apply(&mut self, action: Action, out: &mut impl Ports) {
-        match action {
-            Action::Transmit { port, bpdu } => {
+    pub(crate) fn apply(&mut self, action: &Action, out: &mut impl Ports) {
+        match *action {
+            Action::Transmit { port, ref bpdu } => {
                 if let Some(state) = self.port(port) {
-                    let frame = stp::llc::frame(state.settings.address, &bpdu);
+                    let frame = stp::llc::frame(state.settings.address, bpdu);
                     out.send(port, &frame);
                 }
             }

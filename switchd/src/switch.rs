@@ -279,8 +279,8 @@ impl Switch {
             forwarding: &mut self.forwarding,
             cam: &mut self.cam,
         };
-        effects.apply(Action::SetRole { port, tree, role }, out);
-        effects.apply(Action::SetState { port, tree, state }, out);
+        effects.apply(&Action::SetRole { port, tree, role }, out);
+        effects.apply(&Action::SetState { port, tree, state }, out);
     }
 
     /// Lets `ask` act on the bridge, if there is one, and carries out what it answers.
@@ -301,7 +301,7 @@ impl Switch {
             return;
         };
         let mut ageing_touched = false;
-        for &action in ask(bridge) {
+        for action in ask(bridge) {
             ageing_touched |= matches!(
                 action,
                 Action::ShortAgeing { .. } | Action::RootChanged { .. }

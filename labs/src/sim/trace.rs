@@ -196,6 +196,7 @@ fn bpdu_json(bpdu: &Bpdu) -> Value {
         Bpdu::Tcn => return json!({"type": "tcn"}),
         Bpdu::Config(config) => ("config", config),
         Bpdu::Rst(rst) => ("rst", &rst.config),
+        Bpdu::Mst(mst) => ("mst", &mst.cist.config),
     };
     json!({
         "type": kind,

@@ -160,7 +160,7 @@ proptest! {
     #[test]
     fn what_is_encoded_is_decoded(bpdu in any_bpdu(), tail in prop::collection::vec(any::<u8>(), 0..40)) {
         let mut octets = bpdu.encode().to_vec();
-        prop_assert_eq!(Bpdu::decode(&octets), Ok(bpdu));
+        prop_assert_eq!(Bpdu::decode(&octets), Ok(bpdu.clone()));
         octets.extend(tail);
         prop_assert_eq!(Bpdu::decode(&octets), Ok(bpdu));
     }
@@ -183,3 +183,5 @@ proptest! {
         }
     }
 }
+
+mod mst;

@@ -28,7 +28,7 @@ impl Tree {
                 counters.tcn_received += 1;
                 self.received_tcn_bpdu(index, context);
             }
-            Bpdu::Rst(_) => counters.rst_received += 1,
+            Bpdu::Rst(_) | Bpdu::Mst(_) => counters.rst_received += 1,
         }
     }
 

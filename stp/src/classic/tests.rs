@@ -113,7 +113,7 @@ fn sent(actions: &[Action]) -> Vec<(u16, Bpdu)> {
     let mut sent = Vec::new();
     for action in actions {
         if let Action::Transmit { port, bpdu } = action {
-            sent.push((port.get(), *bpdu));
+            sent.push((port.get(), bpdu.clone()));
         }
     }
     sent
@@ -124,6 +124,6 @@ fn sent_config(actions: &[Action], number: u16) -> Option<ConfigBpdu> {
         .into_iter()
         .find_map(|(port, bpdu)| match bpdu {
             Bpdu::Config(config) if port == number => Some(config),
-            Bpdu::Config(_) | Bpdu::Tcn | Bpdu::Rst(_) => None,
+            Bpdu::Config(_) | Bpdu::Tcn | Bpdu::Rst(_) | Bpdu::Mst(_) => None,
         })
 }

@@ -27,7 +27,7 @@ pub(crate) fn port_number(number: u16) -> PortNumber {
 }
 
 /// One action, when and by whom.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Deed {
     pub(crate) at: Duration,
     pub(crate) bridge: u8,
@@ -38,7 +38,7 @@ pub(crate) struct Deed {
 struct Arrival {
     bridge: u8,
     port: u16,
-    frame: llc::EncodedFrame,
+    frame: Vec<u8>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -146,7 +146,7 @@ impl World {
     ) -> Vec<Action> {
         let now = self.now;
         let actions = call(self.bridges.get_mut(&number).unwrap(), now);
-        for &action in &actions {
+        for action in &actions {
             self.apply(number, action);
         }
         self.check(number);
@@ -251,16 +251,16 @@ impl World {
         found.unwrap().0.clone()
     }
 
-    fn apply(&mut self, number: u8, action: Action) {
+    fn apply(&mut self, number: u8, action: &Action) {
         self.deeds.push(Deed {
             at: self.now,
             bridge: number,
-            action,
+            action: action.clone(),
         });
-        match action {
-            Action::Transmit { port, bpdu } => {
+        match *action {
+            Action::Transmit { port, ref bpdu } => {
                 let from = (number, port.get());
-                let frame = llc::frame(MacAddr::new(2, 0, 0, 0, 1, number), &bpdu);
+                let frame = llc::frame(MacAddr::new(2, 0, 0, 0, 1, number), bpdu);
                 let lan = self.lan_of(number, port.get());
                 for &(bridge, port) in &self.lans[&lan] {
                     if (bridge, port) != from {
@@ -270,7 +270,7 @@ impl World {
                             Arrival {
                                 bridge,
                                 port,
-                                frame,
+                                frame: frame.clone(),
                             },
                         );
                     }
