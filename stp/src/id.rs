@@ -275,15 +275,6 @@ impl TreeId {
     /// The highest number, 4094: of an MSTID as of a VLAN.
     pub const MAX: Self = Self(4094);
 
-    /// The tree of this number; `None` above 4094.
-    #[must_use]
-    pub const fn new(number: u16) -> Option<Self> {
-        match number {
-            0..=4094 => Some(Self(number)),
-            4095..=u16::MAX => None,
-        }
-    }
-
     /// Tree `number`: an MSTID (802.1Q 13.8) or, where there is a tree for each VLAN, a VLAN; `None` outside
     /// 1..=4094.
     #[must_use]
