@@ -16,6 +16,9 @@ pub struct BridgeConfig {
     pub address: MacAddr,
     /// The bridge priority: the first word. Default 32768.
     pub priority: BridgePriority,
+    /// The system identifier extension (802.1D-2004 9.2.5): 0, or the VLAN of a bridge that keeps that VLAN's tree. The
+    /// low twelve bits count. Default 0.
+    pub extension: u16,
     /// The times this bridge announces when it is the root. Default 20 s, 2 s, 15 s.
     pub times: BridgeTimes,
     /// The protocol it speaks. Default [`Protocol::Stp`].
@@ -35,6 +38,7 @@ impl BridgeConfig {
         Self {
             address,
             priority: BridgePriority::default(),
+            extension: 0,
             times: BridgeTimes::default(),
             protocol: Protocol::default(),
             transmit_hold_count: TransmitHoldCount::default(),
@@ -46,7 +50,7 @@ impl BridgeConfig {
     /// The identifier these settings give the bridge.
     #[must_use]
     pub const fn id(&self) -> BridgeId {
-        BridgeId::new(self.priority, self.address)
+        BridgeId::new(self.priority, self.address).with_extension(self.extension)
     }
 }
 
@@ -206,6 +210,8 @@ pub enum Inconsistency {
     BpduGuard,
     /// The far end takes the link for another VLAN than this end does.
     Pvid,
+    /// The far end takes the link for a trunk; here it is in one VLAN.
+    Type,
 }
 
 impl fmt::Display for Inconsistency {
@@ -216,6 +222,7 @@ impl fmt::Display for Inconsistency {
             Self::BridgeAssurance => "bridge-assurance-inconsistent",
             Self::BpduGuard => "bpdu-guard",
             Self::Pvid => "pvid-inconsistent",
+            Self::Type => "type-inconsistent",
         })
     }
 }

@@ -82,6 +82,7 @@ mod cost;
 mod event;
 mod id;
 pub mod llc;
+mod per_vlan;
 mod priority;
 mod region;
 mod status;
@@ -100,6 +101,7 @@ pub use config::{
 pub use cost::{CostMethod, PathCost};
 pub use event::{Action, Event, PortRole, PortState, TopologyChangeKind};
 pub use id::{BridgeId, BridgePriority, PortId, PortNumber, PortPriority, TreeId};
+pub use per_vlan::{PerVlan, TREES_PER_CALL, TreeAction};
 pub use priority::PriorityVector;
 pub use region::{ConfigurationId, Region, RegionName, VlanMap};
 pub use status::{PortCounters, PortStatus, TopologyChangeStatus, TreeStatus};

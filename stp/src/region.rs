@@ -2,6 +2,7 @@
 //! (802.1Q 13.8).
 
 use core::fmt;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hmac::{Hmac, KeyInit, Mac};
 use md5::Md5;
@@ -16,7 +17,7 @@ const NAME_LENGTH: usize = 32;
 /// Octets of a configuration identifier in a BPDU.
 const ID_LENGTH: usize = 1 + NAME_LENGTH + 2 + 16;
 /// VLAN identifiers, 0 and 4095 among them, which belong to no instance.
-const VIDS: usize = 4096;
+const VIDS: u16 = 4096;
 
 /// A region's name (802.1Q 13.8 b): up to 32 octets, as they stand in a BPDU.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -88,61 +89,60 @@ impl ConfigurationId {
     }
 }
 
-/// Which instance every VLAN goes by: the MST Configuration Table (802.1Q 13.8 d), made of 16-bit MSTIDs.
-#[derive(Clone, PartialEq, Eq)]
-pub struct VlanMap(Vec<TreeId>);
+/// Which instance every VLAN goes by: the MST Configuration Table (802.1Q 13.8 d).
+///
+/// Holds the VLANs that are not in the CIST.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct VlanMap(BTreeMap<u16, TreeId>);
 
 impl VlanMap {
     /// All VLANs in the CIST.
     #[must_use]
-    pub fn new() -> Self {
-        Self(vec![TreeId::COMMON; VIDS])
+    pub const fn new() -> Self {
+        Self(BTreeMap::new())
     }
 
     /// Moves a VLAN to an instance. Numbers outside 1..=4094 are no VLAN and stay where they are.
     pub fn set(&mut self, vid: u16, instance: TreeId) {
-        if matches!(vid, 1..=4094) {
-            self.0[usize::from(vid)] = instance;
+        if instance == TreeId::COMMON {
+            self.0.remove(&vid);
+        } else if matches!(vid, 1..=4094) {
+            self.0.insert(vid, instance);
         }
     }
 
     /// The instance of a VLAN; the CIST for what is none.
     #[must_use]
     pub fn get(&self, vid: u16) -> TreeId {
-        self.0.get(usize::from(vid)).copied().unwrap_or_default()
+        self.0.get(&vid).copied().unwrap_or_default()
     }
 
-    /// Every VLAN, 1 to 4094, with its instance.
+    /// The VLANs that are not in the CIST, ascending, with their instances.
     pub fn iter(&self) -> impl Iterator<Item = (u16, TreeId)> + '_ {
-        (0_u16..)
-            .zip(self.0.iter().copied())
-            .filter(|(vid, _)| matches!(vid, 1..=4094))
+        self.0.iter().map(|(&vid, &instance)| (vid, instance))
+    }
+
+    /// The instances some VLAN goes by, ascending, without the CIST.
+    #[must_use]
+    pub fn instances(&self) -> BTreeSet<TreeId> {
+        self.0.values().copied().collect()
     }
 
     /// The configuration digest: HMAC-MD5 over the table (802.1Q 13.8 d).
     #[must_use]
     pub fn digest(&self) -> [u8; 16] {
         let mut mac = Hmac::<Md5>::new_from_slice(&DIGEST_KEY).expect("any length is a key");
-        for instance in &self.0 {
-            mac.update(&instance.get().to_be_bytes());
+        // 4096 numbers of two octets; 0 and 4095, which are no VLANs, are in instance 0.
+        for vid in 0..VIDS {
+            mac.update(&self.get(vid).get().to_be_bytes());
         }
         mac.finalize().into_bytes().into()
     }
 }
 
-impl Default for VlanMap {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl fmt::Debug for VlanMap {
-    /// Only what is not in the CIST.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let moved = self
-            .iter()
-            .filter(|&(_, instance)| instance != TreeId::COMMON);
-        f.debug_map().entries(moved).finish()
+        f.debug_map().entries(self.iter()).finish()
     }
 }
 
@@ -196,7 +196,7 @@ mod tests {
             assert_eq!(map.get(vid), TreeId::COMMON);
         }
         assert_eq!(map, VlanMap::new());
-        assert_eq!(map.iter().count(), 4094);
+        assert_eq!(map.iter().count(), 0);
     }
 
     #[test]
