@@ -9,10 +9,10 @@ use super::error::{ConfigError, Origin, Problem, did_you_mean};
 use super::legal::{self, AGEING_LEGAL, World};
 use super::raw::{Group, RawConfig};
 use super::settings::{self, BRIDGE_PRIORITY_RANGE, PORT_KEYS};
-use super::{Config, PortKind, PortSettings, StpConfig, StpSettings};
+use super::{Config, Io, PortKind, PortSettings, StpConfig, StpSettings};
 use crate::port_name::PortName;
 
-const SWITCH_KEYS: [&str; 3] = ["name", "run-dir", "address"];
+const SWITCH_KEYS: [&str; 5] = ["name", "run-dir", "address", "io", "offload"];
 const STP_KEYS: [&str; 5] = ["enabled", "priority", "hello", "max-age", "forward-delay"];
 const CAM_KEYS: [&str; 2] = ["ageing", "capacity"];
 const STATIC_MAC_KEYS: [&str; 3] = ["vlan", "mac", "port"];
@@ -33,6 +33,8 @@ impl RawConfig {
             stp: StpConfig::default(),
             ageing: AgeingTime::default(),
             cam_capacity: Capacity::default(),
+            io: Io::default(),
+            offload: true,
             ports: Vec::new(),
             static_macs: Vec::new(),
         };
@@ -91,6 +93,11 @@ impl Checker {
                 "run-dir" if value.is_empty() => return Err("run-dir: is empty".to_owned()),
                 "run-dir" => config.run_dir = PathBuf::from(value),
                 "address" => config.address = Some(legal::bridge_address(value)?),
+                "io" => config.io = legal::io(value)?,
+                "offload" => {
+                    config.offload =
+                        settings::truth("offload", Some(value)).map_err(|e| e.to_string())?;
+                }
                 unknown => return Err(unknown_key(unknown, &SWITCH_KEYS)),
             }
             Ok(())

@@ -6,7 +6,7 @@ use cam::{AgeingTime, Capacity, MacTableConfig};
 use pnet_base::MacAddr;
 use stp::{BridgeConfig, BridgePriority, BridgeTimes, PathCost, PortNumber, PortPriority};
 
-use super::{AcceptableFrames, PortKind, PortMode, VlanNumber};
+use super::{AcceptableFrames, Io, PortKind, PortMode, VlanNumber};
 use crate::port_name::PortName;
 use crate::switch::{PortSettings, SwitchConfig};
 
@@ -25,6 +25,10 @@ pub struct Config {
     pub ageing: AgeingTime,
     /// Capacity of the filtering database.
     pub cam_capacity: Capacity,
+    /// How the frames of taps are moved.
+    pub io: Io,
+    /// Whether ports take unfinished frames, unless they say otherwise.
+    pub offload: bool,
     /// Ascending by number; names and numbers are unique.
     pub ports: Vec<PortConfig>,
     /// Pinned addresses; (VLAN, address) pairs are unique and each port exists.
@@ -76,6 +80,8 @@ pub struct PortConfig {
     pub edge: bool,
     /// Administratively down.
     pub down: bool,
+    /// Whether frames with an unfinished checksum and super-frames cross the port; `None`: as the switch says.
+    pub offload: Option<bool>,
 }
 
 impl Default for StpConfig {

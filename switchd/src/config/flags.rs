@@ -19,6 +19,7 @@ PORT is NAME[:OPTION…]:
   frames=all|tagged|untagged   which frames to take in
   cost=N priority=N edge   spanning tree: path cost, port priority, port to a host
   number=N mac=MAC down    port number, address, administratively down
+  offload=on|off           whether unfinished frames cross the port
 
 Examples:
   switchd p1 p2 p3                         three taps, every port in VLAN 1
@@ -55,6 +56,14 @@ pub struct Flags {
     /// Address of the bridge [default: made from name and machine]
     #[arg(long, value_name = "MAC")]
     pub address: Option<String>,
+    /// How frames of taps are moved: uring (many per system call; plain where the kernel has none) or plain
+    /// (one by one) [default: uring]
+    #[arg(long, value_name = "uring|plain")]
+    pub io: Option<String>,
+    /// Whether frames with unfinished checksums and super-frames of up to 64 KiB cross the ports whole; off: a
+    /// tap's host finishes its frames, and the switch those that come from elsewhere [default: on]
+    #[arg(long, value_name = "on|off")]
+    pub offload: Option<String>,
     /// Ports made as tap devices, removed at exit
     #[arg(long, value_name = "PORT", num_args = 1..)]
     pub tap: Vec<String>,
@@ -110,6 +119,8 @@ impl Flags {
                 ("--name", "name", &self.name),
                 ("--run-dir", "run-dir", &self.run_dir),
                 ("--address", "address", &self.address),
+                ("--io", "io", &self.io),
+                ("--offload", "offload", &self.offload),
             ]),
             stp: group([
                 ("--stp", "enabled", &self.stp),

@@ -10,7 +10,7 @@ use stp::{BridgePriority, BridgeTimes, PortNumber, PortPriority, TimesError};
 use super::error::KeyError;
 use super::settings::{self, BRIDGE_PRIORITY_RANGE};
 use super::{
-    Config, PortConfig, PortKind, PortMode, PortSettings, StaticMac, StpConfig, StpSettings,
+    Config, Io, PortConfig, PortKind, PortMode, PortSettings, StaticMac, StpConfig, StpSettings,
     VlanNumber,
 };
 use crate::port_name::{PortName, PortNameError};
@@ -58,6 +58,14 @@ pub(super) fn port_kind(text: &str) -> Result<PortKind, String> {
         "tap" => Ok(PortKind::Tap),
         "packet" => Ok(PortKind::Packet),
         _ => Err(format!("kind: '{text}' is not tap or packet")),
+    }
+}
+
+pub(super) fn io(text: &str) -> Result<Io, String> {
+    match text {
+        "uring" => Ok(Io::Uring),
+        "plain" => Ok(Io::Plain),
+        _ => Err(format!("io: '{text}' is not uring or plain")),
     }
 }
 
@@ -207,10 +215,12 @@ impl Config {
             priority: PortPriority::default(),
             edge: false,
             down: false,
+            offload: settings.offload,
         };
         let settings = PortSettings {
             number: None,
             mac: None,
+            offload: None,
             ..settings.clone()
         };
         fresh.with(&settings)

@@ -22,7 +22,7 @@ pub use flags::{Flags, parse_port};
 pub use legal::{World, ageing, switch_name};
 pub use raw::{Entry, Group, RawConfig};
 pub use running::to_toml;
-pub use settings::{Cost, PORT_KEYS, PortKind, PortSettings, StpSettings, parse_mac};
+pub use settings::{Cost, Io, PORT_KEYS, PortKind, PortSettings, StpSettings, parse_mac};
 pub use vlan_number::{VlanNumber, VlanNumberError};
 
 pub use crate::vlan::{AcceptableFrames, PortMode};

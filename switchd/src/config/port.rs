@@ -25,6 +25,9 @@ impl PortConfig {
         if settings.mac.is_some() && settings.mac != self.mac {
             return Err(KeyError::new("mac", "is fixed once the port exists"));
         }
+        if settings.offload.is_some() && settings.offload != self.offload {
+            return Err(KeyError::new("offload", "is fixed once the port exists"));
+        }
         port.mode = self.mode.with(settings)?;
         if let Some(frames) = settings.frames {
             port.frames = Some(frames);

@@ -2,7 +2,7 @@
 
 use core::fmt::{self, Write};
 
-use super::{AcceptableFrames, Config, PortConfig, PortKind, PortMode};
+use super::{AcceptableFrames, Config, Io, PortConfig, PortKind, PortMode};
 
 /// Writes the configuration file of `config`: read back and checked, it gives the same configuration.
 #[must_use]
@@ -20,6 +20,13 @@ fn write_config(text: &mut String, config: &Config) -> fmt::Result {
     writeln!(text, "run-dir = {}", quoted(&run_dir))?;
     if let Some(address) = config.address {
         writeln!(text, "address = \"{address}\"")?;
+    }
+    match config.io {
+        Io::Uring => {}
+        Io::Plain => writeln!(text, "io = \"plain\"")?,
+    }
+    if !config.offload {
+        writeln!(text, "offload = false")?;
     }
     let times = config.stp.times;
     writeln!(text, "\n[stp]")?;
@@ -100,6 +107,9 @@ fn write_port(text: &mut String, port: &PortConfig) -> fmt::Result {
     }
     if port.down {
         writeln!(text, "down = true")?;
+    }
+    if let Some(offload) = port.offload {
+        writeln!(text, "offload = {offload}")?;
     }
     Ok(())
 }

@@ -19,6 +19,16 @@ pub enum PortKind {
     Packet,
 }
 
+/// How the frames of taps are moved.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Io {
+    /// Many in one system call, by io_uring; one by one where the kernel has none.
+    #[default]
+    Uring,
+    /// One by one, by read and write.
+    Plain,
+}
+
 /// A path cost as written: `auto` (from the speed of the link) or a number, range not checked yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Cost {
@@ -106,6 +116,9 @@ pub struct PortSettings {
     /// Administratively down.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub down: Option<bool>,
+    /// Whether unfinished frames cross the port (default what the switch says). Fixed once the port exists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub offload: Option<bool>,
 }
 
 /// What is said of the spanning tree of the whole switch; keys left out keep their value.
@@ -133,7 +146,7 @@ pub struct StpSettings {
 pub(crate) const COST_RANGE: &str = "auto or 1..200000000";
 
 /// The keys of a port, in the order `show running-config` writes them.
-pub const PORT_KEYS: [&str; 16] = [
+pub const PORT_KEYS: [&str; 17] = [
     "number",
     "mac",
     "access",
@@ -150,6 +163,7 @@ pub const PORT_KEYS: [&str; 16] = [
     "priority",
     "edge",
     "down",
+    "offload",
 ];
 
 impl PortSettings {
@@ -185,6 +199,7 @@ impl PortSettings {
             "cost" => self.cost = Some(cost(key, value)?),
             "priority" => self.priority = Some(number(key, value, PORT_PRIORITY_RANGE)?),
             "edge" => self.edge = Some(truth(key, value)?),
+            "offload" => self.offload = Some(truth(key, value)?),
             _ => self.down = Some(truth(key, value)?),
         }
         Ok(())

@@ -18,12 +18,12 @@ use crate::config::{Config, PortKind};
 use crate::control::{Command, Error, EventSink, Reply, Request};
 use crate::counters::DropReason;
 use crate::link::{Change, NamespaceId, Namespaces, path_cost};
-use crate::port::{Batch, PortError, Reception, Sent};
+use crate::port::{Mover, PortError, Reception};
 use crate::portset::PORTS_MAX;
 use crate::switch::Switch;
 
 use lines::{Line, LinkState};
-use outbox::{Leaving, Outbox};
+use outbox::Outbox;
 use poller::{Poller, Ready};
 pub use poller::{Signals, Waker};
 
@@ -79,7 +79,7 @@ pub struct Daemon {
     lines: Vec<Option<Line>>,
     namespaces: Namespaces,
     poller: Poller,
-    batch: Batch,
+    mover: Mover,
     outbox: Outbox,
     requests: Receiver<Request>,
     execute: Executor,
@@ -102,6 +102,10 @@ impl Daemon {
         let home = namespaces.home();
         lines::watch(&mut namespaces, home, &poller).map_err(system("watch links"))?;
 
+        let mover = Mover::new(config.io);
+        if let Some(why) = mover.fallback() {
+            eprintln!("switchd: {why}; frames of taps are moved one by one");
+        }
         let mut opened = Vec::new();
         for port in &config.ports {
             match Line::open(port, &mut namespaces) {
@@ -126,7 +130,7 @@ impl Daemon {
             lines,
             namespaces,
             poller,
-            batch: Batch::new(),
+            mover,
             outbox: Outbox::new(inputs.events),
             requests: inputs.requests,
             execute: inputs.execute,
@@ -203,17 +207,18 @@ impl Daemon {
         let Some(device) = &line.device else {
             return;
         };
-        let reception = device.receive(&mut self.batch);
-        for frame in 0..self.batch.len() {
+        let reception = self.mover.receive(port, device);
+        for frame in 0..self.mover.batch().len() {
             self.outbox.set_frame(frame);
-            let octets = self.batch.frame(frame);
+            let octets = self.mover.batch().frame(frame);
             self.switch.receive(now, port, octets, &mut self.outbox);
         }
-        for (reason, frames) in self.batch.take_drops() {
+        for (reason, frames) in self.mover.batch_mut().take_drops() {
             count_drops(&mut self.switch, port, reason, frames);
         }
         self.flush();
         if reception == Reception::Gone {
+            self.mover.detach(port);
             line_of(&mut self.lines, port).map(Line::gone);
             self.set_link(now, port, LinkState::Down);
             self.flush();
@@ -222,15 +227,12 @@ impl Daemon {
 
     /// Sends what the core decided.
     fn flush(&mut self) {
-        let (lines, switch, batch) = (&mut self.lines, &mut self.switch, &self.batch);
-        self.outbox.drain(|port, leaving| {
-            let device = line_of(lines, port).and_then(|line| line.device.as_ref());
-            let sent = match (device, leaving) {
-                (Some(device), Leaving::Relayed(queue)) => device.transmit(batch, queue),
-                (Some(device), Leaving::Own(frame)) => device.send(frame),
-                (None, Leaving::Relayed(queue)) => Sent::nowhere(queue.len()),
-                (None, Leaving::Own(_)) => Sent::nowhere(1),
-            };
+        let (lines, switch) = (&self.lines, &mut self.switch);
+        let leaving = self.outbox.leaving().map(|(port, leaving)| {
+            let line = lines.get(usize::from(port.get())).and_then(Option::as_ref);
+            (port, line.and_then(|line| line.device.as_ref()), leaving)
+        });
+        self.mover.send(leaving, |port, sent| {
             let Some(counters) = switch.counters_mut(port) else {
                 return;
             };
@@ -240,7 +242,7 @@ impl Daemon {
             count_drops(switch, port, DropReason::TransmitDown, sent.down);
             count_drops(switch, port, DropReason::TransmitError, sent.refused);
         });
-        self.outbox.flush_events();
+        self.outbox.clear();
     }
 
     /// What changed in a namespace where ports have interfaces.
@@ -260,6 +262,7 @@ impl Daemon {
                 }
             }
         }
+        self.forget_gone();
         let lines = &self.lines;
         self.namespaces
             .retain(|id| lines.iter().flatten().any(|line| line.is_in(id)));
@@ -276,8 +279,18 @@ impl Daemon {
                 self.set_link(now, number, state);
             }
         }
+        self.forget_gone();
         self.plan_look(now);
         self.flush();
+    }
+
+    /// Lets go of devices that lines have let go of.
+    fn forget_gone(&mut self) {
+        for number in self.numbers() {
+            if line_of(&mut self.lines, number).is_some_and(|line| line.device.is_none()) {
+                self.mover.detach(number);
+            }
+        }
     }
 
     fn plan_look(&mut self, now: Duration) {
@@ -323,6 +336,9 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
+        for number in self.numbers() {
+            self.mover.detach(number);
+        }
         for line in self.lines.drain(..).flatten() {
             line.close(&mut self.namespaces);
         }

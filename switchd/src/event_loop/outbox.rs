@@ -6,7 +6,7 @@ use stp::PortNumber;
 
 use crate::control::EventSink;
 use crate::event::Event;
-use crate::port::Outgoing;
+use crate::port::{Leaving, Outgoing};
 use crate::port::batch::BATCH_MAX;
 use crate::ports::Ports;
 use crate::portset::PORTS_MAX;
@@ -56,32 +56,30 @@ impl Outbox {
         self.frame = frame;
     }
 
-    /// Gives what leaves by each port to `send`; then nothing is left.
-    pub(super) fn drain(&mut self, mut send: impl FnMut(PortNumber, Leaving<'_>)) {
-        for port in self.touched.drain(..) {
-            let queue = &mut self.queues[usize::from(port.get())];
-            send(port, Leaving::Relayed(queue));
-            queue.clear();
-        }
-        let mut own = self.own.as_slice();
-        for (port, len) in self.own_frames.drain(..) {
-            let (frame, rest) = own.split_at(len);
-            send(port, Leaving::Own(frame));
-            own = rest;
-        }
-        self.own.clear();
-        if let Some(events) = &mut self.events {
-            events.flush();
-        }
+    /// What leaves by each port, in the order it is to be sent.
+    pub(super) fn leaving(&self) -> impl Iterator<Item = (PortNumber, Leaving<'_>)> {
+        let relayed = self.touched.iter().map(|&port| {
+            let queue = &self.queues[usize::from(port.get())];
+            (port, Leaving::Relayed(queue))
+        });
+        let mut rest = self.own.as_slice();
+        let own = self.own_frames.iter().map(move |&(port, len)| {
+            let (frame, behind) = rest.split_at(len);
+            rest = behind;
+            (port, Leaving::Own(frame))
+        });
+        relayed.chain(own)
     }
-}
 
-/// What leaves by one port.
-pub(super) enum Leaving<'a> {
-    /// Frames of the batch.
-    Relayed(&'a [Outgoing]),
-    /// A frame of the switch itself.
-    Own(&'a [u8]),
+    /// Forgets what was sent; tells whoever reads the events, if there were any.
+    pub(super) fn clear(&mut self) {
+        for port in self.touched.drain(..) {
+            self.queues[usize::from(port.get())].clear();
+        }
+        self.own_frames.clear();
+        self.own.clear();
+        self.flush_events();
+    }
 }
 
 impl Ports for Outbox {

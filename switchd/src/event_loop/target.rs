@@ -35,6 +35,9 @@ impl Daemon {
             Some(device) => self.poller.add_port(number, device.descriptor()),
             None => Ok(()),
         };
+        if let Some(device) = &line.device {
+            self.mover.attach(number, device);
+        }
         let line = self.lines[usize::from(number.get())].insert(line);
         let state = line.look(&mut self.namespaces, &self.poller);
         self.set_link(now, number, state);
@@ -50,6 +53,7 @@ impl Daemon {
     fn disconnect(&mut self, now: Duration, number: PortNumber) {
         // It is only absent if it was never added.
         let _ = self.switch.remove_port(now, number, &mut self.outbox);
+        self.mover.detach(number);
         if let Some(line) = self.lines[usize::from(number.get())].take() {
             line.close(&mut self.namespaces);
         }
@@ -89,7 +93,12 @@ impl Target for Daemon {
         let port = self.switch.port(number)?;
         let mut io = match &line.device {
             Some(Device::Tap(tap)) => {
-                format!("tap, virtio-net header, offloads: {}", tap.offloads())
+                let by = match (self.mover.has_ring(), self.mover.fallback()) {
+                    (true, _) => "io_uring".to_owned(),
+                    (false, None) => "read and write".to_owned(),
+                    (false, Some(why)) => format!("read and write ({why})"),
+                };
+                format!("tap, {by}, {}", tap.offloads())
             }
             Some(Device::Packet(_)) => "packet socket, virtio-net header, offloads: all".to_owned(),
             None => "no interface".to_owned(),

@@ -1,22 +1,22 @@
 //! The frames of one turn: received into fixed places, sent from there without a copy.
 
 use std::array;
-use std::io::IoSlice;
 
 use super::offload::{HEADER_LEN, Offload};
 use crate::counters::DropReason;
 pub(crate) use crate::sys::mmsg::BATCH_MAX;
-use crate::sys::mmsg::PARTS;
+use crate::sys::uring::HEAD_LEN_MAX;
 use crate::tag::{ADDRESSES_LEN, Relayed, TAG_LEN};
 
 /// Octets of the longest frame, tags included, that is not a super-frame.
 pub const FRAME_LEN_MAX: usize = 9216;
 
-/// Octets of a place: header, room for a tag, and a super-frame (64 KiB of IP, Ethernet, two tags). An odd
+/// Octets of a place: room for a tag, header, and a super-frame (64 KiB of IP, Ethernet, two tags). An odd
 /// number of cache lines, so that the first octets of all places do not meet in the same set of the cache.
 const PLACE_LEN: usize = 1027 * 64;
 
-/// Where a frame starts in its place: behind the header, room for a tag before it.
+/// Where a frame starts in its place: behind the header, with no gap, so that both are one piece of memory for
+/// the kernel (a second piece costs it 100 ns a frame), and with room for a tag before them.
 const FRAME_AT: usize = 16;
 
 /// At most [`BATCH_MAX`] frames received from one port. Allocated once; pages are touched as used.
@@ -35,18 +35,22 @@ struct Received {
     offload: Offload,
 }
 
-/// Where a port puts a frame it receives.
-pub(crate) struct Place<'a> {
-    pub(crate) header: &'a mut [u8],
-    pub(crate) frame: &'a mut [u8],
-}
-
 /// A frame of the batch in the form it leaves by one port.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Outgoing {
     frame: usize,
     strip: bool,
     tag: Option<[u8; TAG_LEN]>,
+}
+
+/// A frame ready to be written: what is written before the body, copied, and the body.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Written<'a> {
+    head: [u8; HEAD_LEN_MAX],
+    head_len: usize,
+    pub(crate) body: &'a [u8],
+    /// Octets of the frame, without virtio-net header.
+    pub(crate) octets: usize,
 }
 
 impl Outgoing {
@@ -76,6 +80,23 @@ impl Outgoing {
     }
 }
 
+impl<'a> Written<'a> {
+    /// A finished frame for a port with (`header_len` = [`HEADER_LEN`]) or without (0) virtio-net header.
+    pub(crate) fn finished(frame: &'a [u8], header_len: usize) -> Self {
+        Self {
+            // The header of a finished frame is all zero.
+            head: [0; HEAD_LEN_MAX],
+            head_len: header_len,
+            body: frame,
+            octets: frame.len(),
+        }
+    }
+
+    pub(crate) fn head(&self) -> &[u8] {
+        &self.head[..self.head_len]
+    }
+}
+
 impl std::fmt::Debug for Batch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Batch")
@@ -95,39 +116,45 @@ impl Batch {
         }
     }
 
-    /// Forgets the frames, and gives the places for new ones.
-    pub(crate) fn places(&mut self) -> [Place<'_>; BATCH_MAX] {
+    /// Forgets the frames, and gives the places for new ones from a port with a virtio-net header of
+    /// `header_len` octets, or none.
+    pub(crate) fn places(&mut self, header_len: usize) -> [&mut [u8]; BATCH_MAX] {
         self.len = 0;
         let mut places = self.memory.chunks_exact_mut(PLACE_LEN);
         array::from_fn(|_| {
             let place = places.next().expect("memory of BATCH_MAX places");
-            let (header, frame) = place.split_at_mut(FRAME_AT);
-            Place {
-                header: &mut header[..HEADER_LEN],
-                frame,
-            }
+            &mut place[FRAME_AT - header_len..]
         })
     }
 
-    /// Takes what a port has put into place `place`: `received` octets, header included, out of which the
-    /// kernel has taken `tag`. A frame that cannot be used is counted.
-    pub(crate) fn accept(&mut self, place: usize, received: usize, tag: Option<[u8; TAG_LEN]>) {
+    /// Takes what a port has put into place `place`: `received` octets, the first `header_len` of them header,
+    /// out of which the kernel has taken `tag`. A frame that cannot be used is counted.
+    pub(crate) fn accept(
+        &mut self,
+        place: usize,
+        received: usize,
+        header_len: usize,
+        tag: Option<[u8; TAG_LEN]>,
+    ) {
         let at = place * PLACE_LEN;
         let (Some(memory), Some(mut len)) = (
             self.memory.get_mut(at..at + PLACE_LEN),
-            received.checked_sub(HEADER_LEN),
+            received.checked_sub(header_len),
         ) else {
             self.bad_offload += 1;
             return;
         };
-        let (header, rest) = memory.split_at_mut(FRAME_AT);
-        let header = *header.first_chunk().expect("a place begins with a header");
+        let (before, rest) = memory.split_at_mut(FRAME_AT);
         // A frame that fills its place may have been cut.
         let Some(frame) = rest.get(..len).filter(|frame| frame.len() < rest.len()) else {
             self.oversize += 1;
             return;
         };
-        let Ok(mut offload) = Offload::decode(header, frame) else {
+        let header = before.last_chunk().filter(|_| header_len > 0);
+        let decoded = header.map_or(Ok(Offload::default()), |header| {
+            Offload::decode(*header, frame)
+        });
+        let Ok(mut offload) = decoded else {
             self.bad_offload += 1;
             return;
         };
@@ -143,6 +170,8 @@ impl Batch {
             self.oversize += 1;
             return;
         }
+        // As it goes out, if nothing is put in or taken out.
+        memory[start - HEADER_LEN..start].copy_from_slice(&offload.encode(0));
         self.frames[self.len] = Received {
             start: at + start,
             len,
@@ -177,46 +206,33 @@ impl Batch {
         ]
     }
 
-    /// Octets of `outgoing` on the wire.
-    pub(crate) fn octets(&self, outgoing: &Outgoing) -> usize {
-        let len = self.frames[outgoing.frame].len;
-        len.saturating_add_signed(outgoing.shift())
-    }
-
-    pub(crate) fn header(&self, outgoing: &Outgoing) -> [u8; HEADER_LEN] {
-        self.frames[outgoing.frame].offload.encode(outgoing.shift())
-    }
-
-    /// The parts of `outgoing` behind its `header`.
-    pub(crate) fn parts<'a>(
-        &'a self,
-        outgoing: &'a Outgoing,
-        header: &'a [u8; HEADER_LEN],
-    ) -> [IoSlice<'a>; PARTS] {
-        let frame = self.frame(outgoing.frame);
+    /// `outgoing` as it is written to a port with (`header_len` = [`HEADER_LEN`]) or without (0) virtio-net
+    /// header.
+    pub(crate) fn written(&self, outgoing: &Outgoing, header_len: usize) -> Written<'_> {
+        let received = &self.frames[outgoing.frame];
+        let octets = received.len.saturating_add_signed(outgoing.shift());
+        let end = received.start + received.len;
+        let mut written = Written {
+            head: [0; HEAD_LEN_MAX],
+            head_len: 0,
+            body: &self.memory[received.start - header_len..end],
+            octets,
+        };
         if !outgoing.strip && outgoing.tag.is_none() {
-            return parts(header, frame);
+            return written;
         }
+        let frame = &self.memory[received.start..end];
         let (addresses, rest) = frame.split_at(ADDRESSES_LEN);
+        let header = received.offload.encode(outgoing.shift());
         let tag = outgoing.tag.as_ref().map_or(&[][..], |tag| &tag[..]);
+        for part in [&header[..header_len], addresses, tag] {
+            written.head[written.head_len..written.head_len + part.len()].copy_from_slice(part);
+            written.head_len += part.len();
+        }
         let strip = if outgoing.strip { TAG_LEN } else { 0 };
-        [
-            IoSlice::new(header),
-            IoSlice::new(addresses),
-            IoSlice::new(tag),
-            IoSlice::new(&rest[strip..]),
-        ]
+        written.body = &rest[strip..];
+        written
     }
-}
-
-/// The parts of a frame that leaves as it is.
-pub(crate) fn parts<'a>(header: &'a [u8; HEADER_LEN], frame: &'a [u8]) -> [IoSlice<'a>; PARTS] {
-    [
-        IoSlice::new(header),
-        IoSlice::new(frame),
-        IoSlice::new(&[]),
-        IoSlice::new(&[]),
-    ]
 }
 
 #[cfg(test)]
@@ -230,22 +246,27 @@ mod tests {
     /// A batch that has received `frames`, each with the tag that the kernel took out.
     fn batch(frames: &[(&[u8], Option<[u8; TAG_LEN]>)]) -> Batch {
         let mut batch = Batch::new();
-        for (place, (frame, _)) in batch.places().into_iter().zip(frames) {
-            place.header.copy_from_slice(&HEADER);
-            let len = frame.len().min(place.frame.len());
-            place.frame[..len].copy_from_slice(&frame[..len]);
+        for (place, (frame, _)) in batch.places(HEADER_LEN).into_iter().zip(frames) {
+            let (header, octets) = place.split_at_mut(HEADER_LEN);
+            header.copy_from_slice(&HEADER);
+            let len = frame.len().min(octets.len());
+            octets[..len].copy_from_slice(&frame[..len]);
         }
         for (place, (frame, tag)) in frames.iter().enumerate() {
-            batch.accept(place, HEADER_LEN + frame.len(), *tag);
+            batch.accept(place, HEADER_LEN + frame.len(), HEADER_LEN, *tag);
         }
         batch
     }
 
+    /// What a port without header gets; one with header gets the same behind it.
     fn sent(batch: &Batch, outgoing: &Outgoing) -> Vec<u8> {
-        let header = batch.header(outgoing);
-        let parts = batch.parts(outgoing, &header);
-        let octets = parts[1..].iter().flat_map(|part| part.to_vec()).collect();
-        assert_eq!(batch.octets(outgoing), Vec::len(&octets));
+        let written = batch.written(outgoing, 0);
+        let octets = [written.head(), written.body].concat();
+        assert_eq!(written.octets, octets.len());
+        let with_header = batch.written(outgoing, HEADER_LEN);
+        let both = [with_header.head(), with_header.body].concat();
+        assert_eq!((&both[..HEADER_LEN], &both[HEADER_LEN..]), (&HEADER[..], &octets[..]));
+        assert_eq!(with_header.octets, octets.len());
         octets
     }
 
@@ -272,8 +293,8 @@ mod tests {
     #[test]
     fn fewer_octets_than_a_header_are_no_frame() {
         let mut batch = Batch::new();
-        batch.places();
-        batch.accept(0, HEADER_LEN - 1, None);
+        batch.places(HEADER_LEN);
+        batch.accept(0, HEADER_LEN - 1, HEADER_LEN, None);
         assert_eq!(batch.len(), 0);
         assert_eq!(batch.take_drops()[1], (DropReason::BadOffload, 1));
     }

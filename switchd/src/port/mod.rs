@@ -2,6 +2,7 @@
 
 pub(crate) mod batch;
 mod error;
+mod mover;
 pub mod offload;
 pub(crate) mod packet;
 pub(crate) mod tap;
@@ -10,8 +11,9 @@ use std::io;
 use std::os::fd::BorrowedFd;
 
 pub use batch::FRAME_LEN_MAX;
-pub(crate) use batch::{Batch, Outgoing};
+pub(crate) use batch::Outgoing;
 pub use error::PortError;
+pub(crate) use mover::{Leaving, Mover};
 
 use packet::Packet;
 use tap::Tap;
@@ -56,6 +58,18 @@ impl Sent {
         }
     }
 
+    /// What became of one frame of `octets`.
+    fn of(octets: usize, result: io::Result<usize>) -> Self {
+        let mut sent = Self::default();
+        match result {
+            Ok(_) => sent.count(octets),
+            Err(error) => {
+                sent.refused(error);
+            }
+        }
+        sent
+    }
+
     fn count(&mut self, octets: usize) {
         self.frames += 1;
         self.octets += octets as u64;
@@ -86,30 +100,6 @@ impl Device {
         match self {
             Self::Tap(tap) => tap.descriptor(),
             Self::Packet(packet) => packet.descriptor(),
-        }
-    }
-
-    /// Receives at most a batch of frames.
-    pub(crate) fn receive(&self, batch: &mut Batch) -> Reception {
-        match self {
-            Self::Tap(tap) => tap.receive(batch),
-            Self::Packet(packet) => packet.receive(batch),
-        }
-    }
-
-    /// Sends frames of `batch`.
-    pub(crate) fn transmit(&self, batch: &Batch, queue: &[Outgoing]) -> Sent {
-        match self {
-            Self::Tap(tap) => tap.transmit(batch, queue),
-            Self::Packet(packet) => packet.transmit(batch, queue),
-        }
-    }
-
-    /// Sends one finished frame.
-    pub(crate) fn send(&self, frame: &[u8]) -> Sent {
-        match self {
-            Self::Tap(tap) => tap.send(frame),
-            Self::Packet(packet) => packet.send(frame),
         }
     }
 }

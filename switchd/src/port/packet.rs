@@ -8,9 +8,9 @@ use std::array;
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use super::batch::{BATCH_MAX, Batch, Outgoing, parts};
-use super::offload::{HEADER_LEN, Offload};
-use super::{PortError, Reception, Sent};
+use super::batch::{BATCH_MAX, Batch, Written};
+use super::offload::HEADER_LEN;
+use super::{Leaving, PortError, Reception, Sent};
 use crate::link::{ADDRESS_GENERATION_NONE, Link, Namespace, Setting};
 use crate::sys::mmsg::{self, Incoming, PARTS};
 use crate::sys::packet::{self, Switch};
@@ -106,9 +106,8 @@ impl Packet {
 
     /// Receives at most a batch of frames, tags put back.
     pub(crate) fn receive(&self, batch: &mut Batch) -> Reception {
-        let mut places = batch.places().map(|place| Incoming {
-            header: place.header,
-            frame: place.frame,
+        let mut places = batch.places(HEADER_LEN).map(|octets| Incoming {
+            octets,
             len: 0,
             tag: None,
         });
@@ -116,7 +115,7 @@ impl Packet {
             Ok(received) => {
                 let received_from = places.map(|place| (place.len, place.tag));
                 for (place, &(octets, tag)) in received_from[..received].iter().enumerate() {
-                    batch.accept(place, octets, tag);
+                    batch.accept(place, octets, HEADER_LEN, tag);
                 }
             }
             // A frame that the kernel could not describe in a virtio-net header; it is gone.
@@ -127,41 +126,43 @@ impl Packet {
         Reception::Done
     }
 
-    /// Sends frames of `batch`, at most [`BATCH_MAX`].
-    pub(crate) fn transmit(&self, batch: &Batch, queue: &[Outgoing]) -> Sent {
-        let queue = &queue[..queue.len().min(BATCH_MAX)];
-        let headers: [[u8; HEADER_LEN]; BATCH_MAX] = array::from_fn(|i| {
-            queue
-                .get(i)
-                .map_or([0; HEADER_LEN], |outgoing| batch.header(outgoing))
+    /// Sends what leaves, of `batch` at most [`BATCH_MAX`] frames.
+    pub(crate) fn transmit(&self, batch: &Batch, leaving: Leaving<'_>) -> Sent {
+        let mut queue = &[][..];
+        let finished = match leaving {
+            Leaving::Relayed(relayed) => {
+                queue = &relayed[..relayed.len().min(BATCH_MAX)];
+                Written::finished(&[], HEADER_LEN)
+            }
+            Leaving::Own(frame) => Written::finished(frame, HEADER_LEN),
+        };
+        let written: [Written<'_>; BATCH_MAX] = array::from_fn(|i| match queue.get(i) {
+            Some(outgoing) => batch.written(outgoing, HEADER_LEN),
+            None => finished,
         });
-        let frames: [[IoSlice<'_>; PARTS]; BATCH_MAX] = array::from_fn(|i| match queue.get(i) {
-            Some(outgoing) => batch.parts(outgoing, &headers[i]),
-            None => [IoSlice::new(&[]); PARTS],
+        let frames: [[IoSlice<'_>; PARTS]; BATCH_MAX] = array::from_fn(|i| {
+            let written = &written[i];
+            [IoSlice::new(written.head()), IoSlice::new(written.body)]
         });
-        self.send_all(&frames[..queue.len()])
+        self.send_all(&frames[..queue.len().max(1)], &written)
     }
 
-    /// Sends one finished frame.
-    pub(crate) fn send(&self, frame: &[u8]) -> Sent {
-        let header = Offload::default().encode(0);
-        self.send_all(&[parts(&header, frame)])
-    }
-
-    fn send_all(&self, mut frames: &[[IoSlice<'_>; PARTS]]) -> Sent {
+    fn send_all(&self, mut frames: &[[IoSlice<'_>; PARTS]], written: &[Written<'_>]) -> Sent {
         let mut sent = Sent::default();
+        let mut octets = written.iter().map(|written| written.octets);
         while !frames.is_empty() {
             match mmsg::send(self.socket.as_fd(), frames) {
                 Ok(taken) => {
                     let (taken, rest) = frames.split_at(taken.clamp(1, frames.len()));
-                    for parts in taken {
-                        sent.count(parts[1..].iter().map(|part| part.len()).sum());
+                    for octets in octets.by_ref().take(taken.len()) {
+                        sent.count(octets);
                     }
                     frames = rest;
                 }
                 Err(error) => {
                     // What stops one frame for lack of room or of an interface stops those behind it.
                     let stopped = sent.refused(error);
+                    octets.next();
                     let rest = &frames[1..];
                     frames = if stopped.is_some() { &[] } else { rest };
                     if let Some(counter) = stopped {

@@ -4,22 +4,26 @@
 //! goes away with the port.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, IoSlice, IoSliceMut};
+use std::io::{self, IoSlice, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use nix::sys::uio::{readv, writev};
 use pnet_base::MacAddr;
+use stp::PortNumber;
 
-use super::batch::{BATCH_MAX, Batch, Outgoing, parts};
-use super::offload::{HEADER_LEN, Offload};
-use super::{PortError, Reception, Sent};
+use super::batch::{BATCH_MAX, Batch, Written};
+use super::offload::HEADER_LEN;
+use super::{Leaving, PortError, Reception, Sent};
 use crate::link::{Namespace, NamespaceId, Namespaces, Setting};
-use crate::sys::mmsg::PARTS;
 use crate::sys::tun::{self, OFFLOAD_CSUM, OFFLOAD_TSO, OFFLOAD_USO};
+use crate::sys::uring::{Ring, Target, Writes};
 
 /// How often the kernel end is looked up while somebody moves or renames it under our eyes.
 const LOCATE_TRIES: usize = 4;
+
+/// Reads asked of the ring while a port is quiet: more than one, so that one call sees that nothing is left.
+const READS_MIN: usize = 4;
 
 /// Offloads asked for, best first, and how they are called. What the kernel end may leave undone; frames
 /// towards it may be unfinished in any case.
@@ -39,6 +43,8 @@ pub(crate) struct Tap {
     file: File,
     address: MacAddr,
     offloads: &'static str,
+    /// Reads to ask of the ring next time: a read of nothing costs 100 ns, a turn too short more.
+    reads: AtomicUsize,
 }
 
 /// Where a tap's kernel end is.
@@ -101,6 +107,7 @@ impl Tap {
             file,
             address,
             offloads,
+            reads: AtomicUsize::new(READS_MIN),
         })
     }
 
@@ -151,70 +158,115 @@ impl Tap {
         Err(io::Error::from_raw_os_error(libc::EAGAIN))
     }
 
-    /// Reads at most a batch of frames.
+    /// What a ring works on.
+    pub(crate) fn target(&self, port: PortNumber) -> Target<'_> {
+        Target {
+            slot: port.get(),
+            descriptor: self.descriptor(),
+        }
+    }
+
+    /// Reads at most a batch of frames, one by one.
     pub(crate) fn receive(&self, batch: &mut Batch) -> Reception {
-        let mut received = [0; BATCH_MAX];
-        let mut refused = false;
-        let mut reception = Reception::Done;
-        let mut read = 0;
-        for place in batch.places() {
-            let mut into = [IoSliceMut::new(place.header), IoSliceMut::new(place.frame)];
-            match readv(&self.file, &mut into) {
-                Ok(octets) => {
-                    received[read] = octets;
-                    read += 1;
-                }
-                Err(nix::Error::EAGAIN) => break,
-                Err(nix::Error::EBADFD) => {
-                    reception = Reception::Gone;
-                    break;
-                }
-                // A frame that the kernel could not describe in a virtio-net header; it is gone.
-                Err(_) => {
-                    refused = true;
+        let mut results = [-libc::EAGAIN; BATCH_MAX];
+        for (result, place) in results.iter_mut().zip(batch.places(HEADER_LEN)) {
+            match (&self.file).read(place) {
+                Ok(octets) => *result = i32::try_from(octets).unwrap_or(i32::MAX),
+                Err(error) => {
+                    *result = -error.raw_os_error().unwrap_or(libc::EIO);
                     break;
                 }
             }
         }
-        for (place, &octets) in received[..read].iter().enumerate() {
-            batch.accept(place, octets, None);
-        }
-        if refused {
-            batch.refuse();
-        }
+        take(batch, &results)
+    }
+
+    /// Reads at most a batch of frames in one call.
+    pub(crate) fn receive_by(
+        &self,
+        ring: &mut Ring,
+        port: PortNumber,
+        batch: &mut Batch,
+    ) -> Reception {
+        let asked = self.reads.load(Ordering::Relaxed);
+        let places = batch.places(HEADER_LEN).into_iter().take(asked);
+        let results = ring.read(self.target(port), places);
+        let reception = take(batch, results);
+        let next = if batch.len() == asked {
+            2 * asked
+        } else {
+            batch.len() + READS_MIN
+        };
+        self.reads.store(next.min(BATCH_MAX), Ordering::Relaxed);
         reception
     }
 
-    /// Writes frames of `batch`.
-    pub(crate) fn transmit(&self, batch: &Batch, queue: &[Outgoing]) -> Sent {
+    /// Writes what leaves, one by one.
+    pub(crate) fn transmit(&self, batch: &Batch, leaving: Leaving<'_>) -> Sent {
         let mut sent = Sent::default();
-        for outgoing in queue {
-            let header = batch.header(outgoing);
-            self.write(
-                &batch.parts(outgoing, &header),
-                batch.octets(outgoing),
-                &mut sent,
-            );
+        match leaving {
+            Leaving::Relayed(queue) => {
+                for outgoing in queue {
+                    self.write(&batch.written(outgoing, HEADER_LEN), &mut sent);
+                }
+            }
+            Leaving::Own(frame) => self.write(&Written::finished(frame, HEADER_LEN), &mut sent),
         }
         sent
     }
 
-    /// Writes one finished frame.
-    pub(crate) fn send(&self, frame: &[u8]) -> Sent {
-        let mut sent = Sent::default();
-        let header = Offload::default().encode(0);
-        self.write(&parts(&header, frame), frame.len(), &mut sent);
-        sent
-    }
-
-    fn write(&self, parts: &[IoSlice<'_>; PARTS], octets: usize, sent: &mut Sent) {
-        match writev(&self.file, parts) {
-            Ok(_) => sent.count(octets),
+    fn write(&self, written: &Written<'_>, sent: &mut Sent) {
+        let result = if written.head().is_empty() {
+            (&self.file).write(written.body)
+        } else {
+            let parts = [IoSlice::new(written.head()), IoSlice::new(written.body)];
+            (&self.file).write_vectored(&parts)
+        };
+        match result {
+            Ok(_) => sent.count(written.octets),
             Err(error) => {
-                sent.refused(error.into());
+                sent.refused(error);
             }
         }
     }
+
+    /// Adds what leaves to `writes`; `done` hears of it when they are run.
+    pub(crate) fn push<'a>(
+        &self,
+        port: PortNumber,
+        batch: &'a Batch,
+        leaving: Leaving<'a>,
+        writes: &mut Writes<'_, 'a>,
+        mut done: impl FnMut(u16, usize, io::Result<usize>),
+    ) {
+        let mut push = |written: &Written<'a>| {
+            let (head, body, octets) = (written.head(), written.body, written.octets);
+            writes.push(self.target(port), head, body, octets, &mut done);
+        };
+        match leaving {
+            Leaving::Relayed(queue) => {
+                for outgoing in queue {
+                    push(&batch.written(outgoing, HEADER_LEN));
+                }
+            }
+            Leaving::Own(frame) => push(&Written::finished(frame, HEADER_LEN)),
+        }
+    }
+}
+
+/// Takes what reads have put into the places of `batch`: octets, or the negative of an error.
+fn take(batch: &mut Batch, results: &[i32]) -> Reception {
+    let mut reception = Reception::Done;
+    for (place, &result) in results.iter().enumerate() {
+        match (usize::try_from(result), -result) {
+            (Ok(octets), _) => batch.accept(place, octets, HEADER_LEN, None),
+            (Err(_), libc::EAGAIN) => {}
+            (Err(_), libc::EBADFD) => reception = Reception::Gone,
+            // A frame that the kernel could not describe in a virtio-net header; it is gone.
+            (Err(_), _) => batch.refuse(),
+        }
+    }
+    reception
 }
 
 /// An address for the port beside that of the kernel end: the same but for one bit of the first octet, which

@@ -8,16 +8,15 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 /// batch saves little (the system call is then a few per cent of the frame's cost) and spills the cache.
 pub(crate) const BATCH_MAX: usize = 32;
 
-/// Parts a frame is sent in: virtio-net header, addresses, tag, rest. A part may be empty.
-pub(crate) const PARTS: usize = 4;
+/// Parts a frame is sent in: what stands before it or was changed in its beginning, which may be nothing, and
+/// the rest.
+pub(crate) const PARTS: usize = 2;
 
 /// Where one received frame goes, and what came with it.
 #[derive(Debug)]
 pub(crate) struct Incoming<'a> {
-    /// Takes the virtio-net header.
-    pub(crate) header: &'a mut [u8],
-    /// Takes the frame.
-    pub(crate) frame: &'a mut [u8],
+    /// Takes the virtio-net header and the frame behind it.
+    pub(crate) octets: &'a mut [u8],
     /// Octets received, header included; a frame that does not fit is cut.
     pub(crate) len: usize,
     /// The tag that the kernel took out of the frame: TPID and tag control information.
@@ -42,15 +41,14 @@ pub(crate) fn receive(
     places: &mut [Incoming<'_>; BATCH_MAX],
 ) -> io::Result<usize> {
     let mut controls = [Control([0; CONTROL_LEN]); BATCH_MAX];
-    let mut parts: [[libc::iovec; 2]; BATCH_MAX] =
-        array::from_fn(|i| [part(places[i].header), part(places[i].frame)]);
+    let mut parts: [libc::iovec; BATCH_MAX] = array::from_fn(|i| part(places[i].octets));
     let mut messages: [libc::mmsghdr; BATCH_MAX] = array::from_fn(|i| {
-        let mut message = message(&mut parts[i]);
+        let mut message = message(&mut parts[i..=i]);
         message.msg_hdr.msg_control = (&raw mut controls[i]).cast();
         message.msg_hdr.msg_controllen = CONTROL_LEN;
         message
     });
-    // SAFETY: every header points to parts and control space of its own on this stack frame; the parts
+    // SAFETY: every header points to a part and control space of its own on this stack frame; the parts
     // point into the places, which are exclusively ours for the call. Lengths are those of the slices.
     let received = unsafe {
         libc::recvmmsg(
@@ -80,9 +78,11 @@ pub(crate) fn send(socket: BorrowedFd<'_>, frames: &[[IoSlice<'_>; PARTS]]) -> i
     let mut messages: [libc::mmsghdr; BATCH_MAX] = array::from_fn(|i| {
         let mut message = message(&mut []);
         if let Some(parts) = frames.get(i) {
+            // An empty first part costs as much as a full one.
+            let parts = if parts[0].is_empty() { &parts[1..] } else { &parts[..] };
             // `IoSlice` is guaranteed to have the layout of `iovec`; the kernel only reads through it.
             message.msg_hdr.msg_iov = parts.as_ptr().cast_mut().cast();
-            message.msg_hdr.msg_iovlen = PARTS;
+            message.msg_hdr.msg_iovlen = parts.len();
         }
         message
     });
@@ -156,6 +156,15 @@ mod tests {
     use std::os::fd::AsFd;
     use std::os::unix::net::UnixDatagram;
 
+    fn places(memory: &mut [[u8; 16]; BATCH_MAX]) -> [Incoming<'_>; BATCH_MAX] {
+        let mut cells = memory.iter_mut();
+        array::from_fn(|_| Incoming {
+            octets: cells.next().unwrap(),
+            len: 0,
+            tag: None,
+        })
+    }
+
     #[test]
     fn a_tag_needs_its_status_bit_and_has_its_own_tpid() {
         const VALID: u32 = libc::TP_STATUS_VLAN_VALID;
@@ -174,30 +183,17 @@ mod tests {
         let texts = ["", "a", "bc"];
         let frames = texts.map(|text| {
             [
-                IoSlice::new(b"head"),
-                IoSlice::new(b"addr"),
-                IoSlice::new(b""),
+                IoSlice::new(if text == "a" { b"" } else { b"head" }),
                 IoSlice::new(text.as_bytes()),
             ]
         });
         assert_eq!(send(near.as_fd(), &frames).unwrap(), 3);
 
         let mut memory = [[0; 16]; BATCH_MAX];
-        let mut cells = memory.iter_mut();
-        let mut places = array::from_fn(|_| {
-            let (header, frame) = cells.next().unwrap().split_at_mut(4);
-            Incoming {
-                header,
-                frame,
-                len: 0,
-                tag: None,
-            }
-        });
+        let mut places = places(&mut memory);
         assert_eq!(receive(far.as_fd(), &mut places).unwrap(), 3);
-        for (place, text) in places.iter().zip(texts) {
-            assert_eq!(place.header, b"head");
-            assert_eq!(place.len, 8 + text.len());
-            assert_eq!(&place.frame[4..place.len - 4], text.as_bytes());
+        for (place, sent) in places.iter().zip(["head", "a", "headbc"]) {
+            assert_eq!(&place.octets[..place.len], sent.as_bytes());
             assert_eq!(place.tag, None);
         }
         let again = receive(far.as_fd(), &mut places).unwrap_err();
@@ -209,16 +205,7 @@ mod tests {
         let (near, far) = UnixDatagram::pair().unwrap();
         near.send(&[7; 40]).unwrap();
         let mut memory = [[0; 16]; BATCH_MAX];
-        let mut cells = memory.iter_mut();
-        let mut places = array::from_fn(|_| {
-            let (header, frame) = cells.next().unwrap().split_at_mut(4);
-            Incoming {
-                header,
-                frame,
-                len: 0,
-                tag: None,
-            }
-        });
+        let mut places = places(&mut memory);
         assert_eq!(receive(far.as_fd(), &mut places).unwrap(), 1);
         assert_eq!(places[0].len, 16);
     }

@@ -9,6 +9,7 @@ pub(crate) mod ethtool;
 pub(crate) mod mmsg;
 pub(crate) mod packet;
 pub(crate) mod tun;
+pub(crate) mod uring;
 
 use std::io;
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use etherparse::VlanId;
 use stp::{PortNumber, PortPriority, PortState, TreeId};
-use switchd::config::{Config, PortConfig, PortKind, PortMode, StpConfig};
+use switchd::config::{Config, Io, PortConfig, PortKind, PortMode, StpConfig};
 use switchd::control::{Command, Error, ErrorCode, Reply, Request, Responder};
 use switchd::counters::DropReason;
 use switchd::{Daemon, Inputs, StartError, Waker};
@@ -157,6 +157,8 @@ pub(crate) fn config(ports: &[(PortKind, &str)]) -> Config {
         },
         ageing: cam::AgeingTime::default(),
         cam_capacity: cam::Capacity::new(1024).unwrap(),
+        io: Io::Uring,
+        offload: true,
         ports: (1..)
             .zip(ports)
             .map(|(number, &(kind, name))| port(number, kind, name))
@@ -178,5 +180,6 @@ pub(crate) fn port(port: u16, kind: PortKind, name: &str) -> PortConfig {
         priority: PortPriority::default(),
         edge: false,
         down: false,
+        offload: None,
     }
 }

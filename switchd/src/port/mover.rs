@@ -1,0 +1,157 @@
+//! Moving frames between ports: what one thread needs for it.
+
+use std::io;
+
+use stp::PortNumber;
+
+use super::batch::{Batch, Outgoing};
+use super::{Device, Reception, Sent};
+use crate::config::Io;
+use crate::sys::uring::Ring;
+
+/// Memory for a batch of frames, and the ring that moves them. A thread has one of its own; devices are shared.
+#[derive(Debug)]
+pub(crate) struct Mover {
+    ring: Option<Ring>,
+    batch: Batch,
+    /// Why there is no ring although one was wanted.
+    fallback: Option<String>,
+}
+
+/// What leaves by one port.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Leaving<'a> {
+    /// Frames of the batch.
+    Relayed(&'a [Outgoing]),
+    /// A frame of the switch itself.
+    Own(&'a [u8]),
+}
+
+impl Leaving<'_> {
+    fn frames(&self) -> usize {
+        match self {
+            Self::Relayed(queue) => queue.len(),
+            Self::Own(_) => 1,
+        }
+    }
+}
+
+impl Mover {
+    /// For the calling thread. Without io_uring frames are moved one by one; [`Self::fallback`] says why.
+    pub(crate) fn new(io: Io) -> Self {
+        let ring = match io {
+            Io::Uring => Some(Ring::new()),
+            Io::Plain => None,
+        };
+        Self::with(ring)
+    }
+
+    fn with(ring: Option<io::Result<Ring>>) -> Self {
+        let (ring, fallback) = match ring {
+            Some(Ok(ring)) => (Some(ring), None),
+            Some(Err(error)) => (None, Some(format!("no io_uring here: {error}"))),
+            None => (None, None),
+        };
+        Self {
+            ring,
+            batch: Batch::new(),
+            fallback,
+        }
+    }
+
+    /// Whether frames of taps are moved by io_uring.
+    pub(crate) fn has_ring(&self) -> bool {
+        self.ring.is_some()
+    }
+
+    /// Why they are not, although that was wanted.
+    pub(crate) fn fallback(&self) -> Option<&str> {
+        self.fallback.as_deref()
+    }
+
+    /// Makes moving frames of `device` cheaper. Until [`Self::detach`] it stays open.
+    pub(crate) fn attach(&mut self, port: PortNumber, device: &Device) {
+        if let (Some(ring), Device::Tap(tap)) = (&mut self.ring, device) {
+            ring.attach(tap.target(port));
+        }
+    }
+
+    /// Forgets the device of `port`.
+    pub(crate) fn detach(&mut self, port: PortNumber) {
+        if let Some(ring) = &mut self.ring {
+            ring.detach(port.get());
+        }
+    }
+
+    /// Receives at most a batch of frames; those of the batch before are forgotten.
+    pub(crate) fn receive(&mut self, port: PortNumber, device: &Device) -> Reception {
+        match (device, &mut self.ring) {
+            (Device::Tap(tap), Some(ring)) => tap.receive_by(ring, port, &mut self.batch),
+            (Device::Tap(tap), None) => tap.receive(&mut self.batch),
+            (Device::Packet(packet), _) => packet.receive(&mut self.batch),
+        }
+    }
+
+    /// The frames received.
+    pub(crate) fn batch(&self) -> &Batch {
+        &self.batch
+    }
+
+    pub(crate) fn batch_mut(&mut self) -> &mut Batch {
+        &mut self.batch
+    }
+
+    /// Sends what leaves, by taps all together. `count` hears what became of it, a part at a time.
+    pub(crate) fn send<'a>(
+        &mut self,
+        leaving: impl Iterator<Item = (PortNumber, Option<&'a Device>, Leaving<'a>)>,
+        mut count: impl FnMut(PortNumber, Sent),
+    ) {
+        let batch = &self.batch;
+        let mut writes = self.ring.as_mut().map(Ring::writes);
+        for (port, device, leaving) in leaving {
+            let sent = match (device, &mut writes) {
+                (Some(Device::Tap(tap)), Some(writes)) => {
+                    let done = |slot, octets, result| report(slot, octets, result, &mut count);
+                    tap.push(port, batch, leaving, writes, done);
+                    continue;
+                }
+                (Some(Device::Tap(tap)), None) => tap.transmit(batch, leaving),
+                (Some(Device::Packet(packet)), _) => packet.transmit(batch, leaving),
+                (None, _) => Sent::nowhere(leaving.frames()),
+            };
+            count(port, sent);
+        }
+        if let Some(mut writes) = writes {
+            writes.run(|slot, octets, result| report(slot, octets, result, &mut count));
+        }
+    }
+}
+
+/// Counts one write of the ring.
+fn report(
+    slot: u16,
+    octets: usize,
+    result: io::Result<usize>,
+    count: &mut impl FnMut(PortNumber, Sent),
+) {
+    if let Some(port) = PortNumber::new(slot) {
+        count(port, Sent::of(octets, result));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kernel_without_io_uring_is_no_reason_not_to_start() {
+        let refused = io::Error::from_raw_os_error(libc::EPERM);
+        let mover = Mover::with(Some(Err(refused)));
+        assert!(!mover.has_ring());
+        let why = mover.fallback().unwrap();
+        assert!(why.starts_with("no io_uring here: Operation not permitted"), "{why}");
+        assert_eq!(Mover::new(Io::Plain).fallback(), None);
+        assert!(Mover::new(Io::Uring).has_ring());
+    }
+}
