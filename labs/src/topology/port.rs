@@ -55,6 +55,7 @@ pub(super) fn read(fields: &Fields<'_>) -> Result<PortSettings, Fault> {
         priority: priority.map(u32::from),
         edge: fields.read("edge", fields::switch)?,
         down: fields.read("down", fields::switch)?,
+        offload: None,
     })
 }
 

@@ -6,8 +6,8 @@ use stp::PortNumber;
 
 use crate::control::EventSink;
 use crate::event::Event;
-use crate::port::{Leaving, Outgoing};
 use crate::port::batch::BATCH_MAX;
+use crate::port::{Leaving, Outgoing};
 use crate::ports::Ports;
 use crate::portset::PORTS_MAX;
 use crate::tag::Relayed;

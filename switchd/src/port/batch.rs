@@ -265,7 +265,10 @@ mod tests {
         assert_eq!(written.octets, octets.len());
         let with_header = batch.written(outgoing, HEADER_LEN);
         let both = [with_header.head(), with_header.body].concat();
-        assert_eq!((&both[..HEADER_LEN], &both[HEADER_LEN..]), (&HEADER[..], &octets[..]));
+        assert_eq!(
+            (&both[..HEADER_LEN], &both[HEADER_LEN..]),
+            (&HEADER[..], &octets[..])
+        );
         assert_eq!(with_header.octets, octets.len());
         octets
     }

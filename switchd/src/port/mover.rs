@@ -150,7 +150,10 @@ mod tests {
         let mover = Mover::with(Some(Err(refused)));
         assert!(!mover.has_ring());
         let why = mover.fallback().unwrap();
-        assert!(why.starts_with("no io_uring here: Operation not permitted"), "{why}");
+        assert!(
+            why.starts_with("no io_uring here: Operation not permitted"),
+            "{why}"
+        );
         assert_eq!(Mover::new(Io::Plain).fallback(), None);
         assert!(Mover::new(Io::Uring).has_ring());
     }

@@ -79,7 +79,11 @@ pub(crate) fn send(socket: BorrowedFd<'_>, frames: &[[IoSlice<'_>; PARTS]]) -> i
         let mut message = message(&mut []);
         if let Some(parts) = frames.get(i) {
             // An empty first part costs as much as a full one.
-            let parts = if parts[0].is_empty() { &parts[1..] } else { &parts[..] };
+            let parts = if parts[0].is_empty() {
+                &parts[1..]
+            } else {
+                &parts[..]
+            };
             // `IoSlice` is guaranteed to have the layout of `iovec`; the kernel only reads through it.
             message.msg_hdr.msg_iov = parts.as_ptr().cast_mut().cast();
             message.msg_hdr.msg_iovlen = parts.len();

@@ -359,7 +359,10 @@ mod tests {
             let places = memory.iter_mut().map(|place| &mut place[..]);
             let got = ring.read(target(3, &far), places).to_vec();
             assert_eq!(got, [3, 5, -libc::EAGAIN]);
-            assert_eq!((&memory[0][..3], &memory[1][..5]), (&b"one"[..], &b"three"[..]));
+            assert_eq!(
+                (&memory[0][..3], &memory[1][..5]),
+                (&b"one"[..], &b"three"[..])
+            );
         }
     }
 
@@ -412,7 +415,10 @@ mod tests {
         {
             let lost = b"lost".to_vec();
             let descriptor = write.as_fd();
-            let target = Target { slot: 0, descriptor };
+            let target = Target {
+                slot: 0,
+                descriptor,
+            };
             let mut writes = ring.writes();
             writes.push(target, b"", &lost, 4, |_, _, _| {});
         }

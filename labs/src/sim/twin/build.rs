@@ -100,6 +100,8 @@ impl Twin {
                 }
                 None => cam::Capacity::default(),
             },
+            io: config::Io::default(),
+            offload: true,
             ports: Vec::new(),
             static_macs: Vec::new(),
         };
