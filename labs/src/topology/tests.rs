@@ -256,7 +256,7 @@ fn faults_of_steps() {
     );
     assert_eq!(
         pair_and("  - check: {port: \"sw1:p1\", role: rooot}"),
-        "lab.yml:13:35: `role`: expected root, designated, alternate, backup or disabled, found `rooot`; did you mean `root`?"
+        "lab.yml:13:35: `role`: expected root, designated, alternate, backup, master or disabled, found `rooot`; did you mean `root`?"
     );
     assert_eq!(
         pair_and("  - check: {mac: \"h1:eth0\", switch: sw1, at: p2}"),
