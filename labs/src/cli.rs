@@ -105,11 +105,7 @@ pub enum Command {
     /// A virtual machine's client with a stopwatch.
     #[command(hide = true)]
     Probe(crate::client::ProbeArgs),
-    /// The wire of a shared segment: makes taps and copies frames between them.
+    /// A wire that is a process: makes taps and carries frames between them.
     #[command(hide = true)]
-    Hub {
-        /// How many ends it has.
-        #[arg(value_parser = clap::value_parser!(u16).range(2..=64))]
-        ends: u16,
-    },
+    Hub(crate::hub::HubArgs),
 }

@@ -13,6 +13,7 @@ use switchd::control::default_run_dir;
 use crate::cli::{Cli, Command};
 use crate::lab::{self, Condition, Lab, LabError, Options, View, draw, interrupt};
 use crate::run;
+use crate::sim::Power;
 use crate::scenarios::{self, FindError, SCENARIOS};
 use crate::topology::Topology;
 use crate::vmotion;
@@ -86,8 +87,8 @@ pub fn run(cli: Cli) -> Result<ExitCode, CommandError> {
         }
         Command::Guest(args) => done(crate::guest::shell::run(&args)),
         Command::Probe(args) => done(crate::client::run(&args)),
-        Command::Hub { ends } => {
-            crate::hub::run(ends.into())?;
+        Command::Hub(args) => {
+            crate::hub::run(&args)?;
             Ok(ExitCode::SUCCESS)
         }
     }
@@ -276,6 +277,12 @@ fn status(run_dir: &Path, name: Option<&str>, as_json: bool) -> Result<ExitCode,
     );
     for (name, _) in lab.topology.switches() {
         let Some(switch) = view.switches.get(name) else {
+            let word = match lab.power(name) {
+                Power::On => "gone",
+                Power::Off => "off",
+                Power::Frozen => "frozen",
+            };
+            text.push_str(&format!("{name:<16} {word}\n"));
             continue;
         };
         let root = match switch.root {
@@ -303,7 +310,7 @@ fn status(run_dir: &Path, name: Option<&str>, as_json: bool) -> Result<ExitCode,
             switch.pid
         ));
     }
-    print(&format!("{text}\n{}", draw::draw(&lab.topology, &view)))?;
+    print(&format!("{text}\n{}", draw::draw(&lab.current(), &view)))?;
     Ok(ExitCode::SUCCESS)
 }
 

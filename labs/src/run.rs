@@ -92,7 +92,7 @@ pub fn run(
     if json {
         print(&format!("{}\n", report(lab, &view, &results, ok)))?;
     } else {
-        print(&format!("\n{}\n", draw::draw(&lab.topology, &view)))?;
+        print(&format!("\n{}\n", draw::draw(&lab.current(), &view)))?;
         say(if ok { "ok" } else { "failed" })?;
     }
     exit_code(ok)

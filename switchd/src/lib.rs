@@ -37,6 +37,7 @@ mod vlan_set;
 
 pub use clock::Clock;
 pub use event_loop::{Daemon, Executor, Inputs, Signals, StartError, Waker};
+pub use link::set_speed;
 pub use port_name::{PORT_NAME_MAX, PortName, PortNameError};
 pub use ports::Ports;
 pub use portset::{PORTS_MAX, PortSet};

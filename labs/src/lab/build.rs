@@ -52,6 +52,8 @@ impl core::fmt::Debug for Options<'_> {
 /// What the stages of a build share.
 pub(super) struct Site<'a> {
     pub(super) topology: &'a Topology,
+    /// With the links of `connect` steps.
+    pub(super) whole: &'a Topology,
     pub(super) run_dir: &'a Path,
     pub(super) journal: Journal,
     progress: &'a (dyn Fn(&str) + Sync),
@@ -62,10 +64,6 @@ pub(super) struct Site<'a> {
 /// # Errors
 /// When it is up already, the system lacks something, or any part fails: then all that was made is cleared again.
 pub fn up(topology: Topology, options: &Options<'_>) -> Result<Lab, LabError> {
-    if let Some((at, what)) = topology.simulated_only() {
-        let place = format!("{}:{at}", topology.file);
-        return Err(LabError::Simulated { place, what });
-    }
     privilege::check()?;
     let name = topology.name.clone();
     let run_dir = options.run_dir;
@@ -74,17 +72,9 @@ pub fn up(topology: Topology, options: &Options<'_>) -> Result<Lab, LabError> {
     let dir = state::lab_dir(run_dir, &name);
     state::make_dir(&dir)
         .map_err(|source| LabError::io(format!("make {}", dir.display()), source))?;
-    let site = Site {
-        topology: &topology,
-        run_dir,
-        journal: Journal::of(run_dir, &name),
-        progress: options.progress,
-    };
-    match site.build(options.owned) {
-        Ok(()) => Ok(Lab {
-            topology,
-            run_dir: run_dir.to_owned(),
-        }),
+    let lab = Lab::new(topology, run_dir);
+    match Site::of(&lab, options.progress).build(options.owned) {
+        Ok(()) => Ok(lab),
         Err(error) => {
             (options.progress)("failed: clearing what was made");
             clear::clear(run_dir, &name)?;
@@ -112,7 +102,17 @@ fn clear_leftovers(
     }
 }
 
-impl Site<'_> {
+impl<'a> Site<'a> {
+    pub(super) fn of(lab: &'a Lab, progress: &'a (dyn Fn(&str) + Sync)) -> Self {
+        Self {
+            topology: &lab.topology,
+            whole: &lab.whole,
+            run_dir: &lab.run_dir,
+            journal: lab.journal(),
+            progress,
+        }
+    }
+
     fn build(&self, owned: bool) -> Result<(), LabError> {
         self.write_file("lab.yml", &self.topology.source)?;
         if owned {
@@ -121,47 +121,54 @@ impl Site<'_> {
             })?;
         }
         let namespaces: Vec<String> = self.namespaces();
-        each(&namespaces, |name| {
-            self.journal
-                .write(&Record::Namespace { name: name.clone() })?;
-            Namespace::create(name)?;
-            Ok(())
-        })?;
+        each(&namespaces, |name| self.make_namespace(name))?;
         self.say(&format!("{} namespaces", namespaces.len()));
         let links: Vec<usize> = (0..self.topology.links.len()).collect();
         each(&links, |&link| wiring::lay(self, link))?;
         self.say(&format!("{} links", links.len()));
         let switches: Vec<&str> = self.topology.switches().map(|(name, _)| name).collect();
-        each(&switches, |switch| self.start_switch(switch))?;
+        each(&switches, |switch| {
+            self.write_file(&config_file(switch), &config::toml(self, switch)?)?;
+            self.start_switch(switch)
+        })?;
         let hosts: Vec<&str> = self.topology.hosts().map(|(name, _)| name).collect();
         each(&hosts, |host| wiring::furnish(self, host))?;
         self.say(&format!("{} hosts", hosts.len()));
         self.journal.write(&Record::Up)
     }
 
-    /// Every namespace of the lab: switches, hosts, hubs of shared segments.
+    pub(super) fn make_namespace(&self, name: &str) -> Result<(), LabError> {
+        self.journal.write(&Record::Namespace {
+            name: name.to_owned(),
+        })?;
+        Namespace::create(name)?;
+        Ok(())
+    }
+
+    /// Every namespace of the lab: switches, hosts, wires that are processes.
     fn namespaces(&self) -> Vec<String> {
         let switches = self.topology.switches().map(|(name, _)| name);
         let hosts = self.topology.hosts().map(|(name, _)| name);
         let nodes = switches.chain(hosts).map(|node| self.namespace_name(node));
-        let shared = self
-            .topology
-            .links
-            .iter()
-            .enumerate()
-            .filter(|(_, link)| link.endpoints.len() > 2);
+        let hubs = (0..self.topology.links.len())
+            .filter(|&link| wiring::medium(self.whole, link) == wiring::Medium::Hub);
         nodes
-            .chain(shared.map(|(link, _)| self.namespace_name(&wiring::hub_node(link))))
+            .chain(hubs.map(|link| self.namespace_name(&wiring::hub_node(link))))
             .collect()
     }
 
-    fn start_switch(&self, name: &str) -> Result<(), LabError> {
+    /// Starts a switch with the configuration that lies in its file.
+    pub(super) fn start_switch(&self, name: &str) -> Result<(), LabError> {
         let own_name = switch_name(&self.topology.name, name);
-        let file = self.write_file(&format!("{name}.toml"), &config::toml(self, name)?)?;
+        let file = self.dir().join(config_file(name));
         let log = self.dir().join(format!("{name}.log"));
         let mut command = Command::new(program("switchd")?);
         command.arg("--config").arg(file).stdin(Stdio::null());
-        let output = File::create(&log).and_then(|file| Ok((file.try_clone()?, file)));
+        let output = File::options()
+            .create(true)
+            .append(true)
+            .open(&log)
+            .and_then(|file| Ok((file.try_clone()?, file)));
         let (stdout, stderr) =
             output.map_err(|source| LabError::io(format!("write {}", log.display()), source))?;
         command.stdout(stdout).stderr(stderr);
@@ -204,7 +211,7 @@ impl Site<'_> {
         state::lab_dir(self.run_dir, &self.topology.name)
     }
 
-    fn write_file(&self, name: &str, text: &str) -> Result<PathBuf, LabError> {
+    pub(super) fn write_file(&self, name: &str, text: &str) -> Result<PathBuf, LabError> {
         let path = self.dir().join(name);
         fs::write(&path, text)
             .map_err(|source| LabError::io(format!("write {}", path.display()), source))?;
@@ -214,6 +221,11 @@ impl Site<'_> {
     fn say(&self, text: &str) {
         (self.progress)(text);
     }
+}
+
+/// The name of a switch's configuration file.
+pub(super) fn config_file(switch: &str) -> String {
+    format!("{switch}.toml")
 }
 
 /// The socket is there before the ports are; a question is answered when both are.

@@ -63,15 +63,27 @@ pub(super) fn clear(run_dir: &Path, name: &str) -> Result<(), LabError> {
 fn namespace(record: &Record) -> Option<&str> {
     match record {
         Record::Namespace { name } => Some(name),
-        Record::Owner { .. } | Record::Socket { .. } | Record::Process { .. } | Record::Up => None,
+        Record::Owner { .. }
+        | Record::Socket { .. }
+        | Record::Process { .. }
+        | Record::Ended { .. }
+        | Record::Up
+        | Record::Link { .. }
+        | Record::Connected { .. }
+        | Record::Power { .. } => None,
     }
 }
 
 fn identity(record: &Record) -> Option<process::Identity> {
     match record {
         Record::Process { identity, .. } => Some(*identity),
-        Record::Owner { .. } | Record::Namespace { .. } | Record::Socket { .. } | Record::Up => {
-            None
-        }
+        Record::Owner { .. }
+        | Record::Namespace { .. }
+        | Record::Socket { .. }
+        | Record::Ended { .. }
+        | Record::Up
+        | Record::Link { .. }
+        | Record::Connected { .. }
+        | Record::Power { .. } => None,
     }
 }

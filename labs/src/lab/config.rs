@@ -5,8 +5,9 @@ use serde::Serialize;
 use switchd::config::{PortKind, PortSettings, StpSettings};
 
 use super::build::Site;
+use super::wiring::{self, Medium};
 use super::{LabError, switch_name};
-use crate::topology::{NodeKind, Topology, Wire};
+use crate::topology::{Topology, Wire};
 
 #[derive(Serialize)]
 struct ConfigFile<'a> {
@@ -48,7 +49,7 @@ pub(super) fn toml(site: &Site<'_>, name: &str) -> Result<String, LabError> {
     };
     let port = switch.ports.iter().map(|port| PortTable {
         name: &port.name,
-        kind: kind(site.topology, &port.wire),
+        kind: kind(site.whole, &port.wire),
         settings: &port.settings,
     });
     let file = ConfigFile {
@@ -67,24 +68,13 @@ pub(super) fn toml(site: &Site<'_>, name: &str) -> Result<String, LabError> {
     toml::to_string(&file).map_err(|error| LabError::Other(format!("{name}: {error}")))
 }
 
-/// Towards another switch and on a shared segment the interface is there before the switch; towards a host or
-/// a VM the switch makes a tap.
-fn kind(topology: &Topology, wire: &Wire) -> PortKind {
+/// Towards a VM, and a host on a plain link, the switch makes a tap; other interfaces are there before the switch.
+fn kind(whole: &Topology, wire: &Wire) -> PortKind {
     match wire {
         Wire::Vm(_) => PortKind::Tap,
-        Wire::Link(link) => {
-            let ends = &topology.links[*link].endpoints;
-            let is_host = |node| {
-                topology
-                    .node(node)
-                    .is_some_and(|node| matches!(node.kind, NodeKind::Host(_)))
-            };
-            let to_host = ends.len() == 2 && ends.iter().any(|end| is_host(&end.node));
-            if to_host {
-                PortKind::Tap
-            } else {
-                PortKind::Packet
-            }
-        }
+        Wire::Link(link) => match wiring::medium(whole, *link) {
+            Medium::Tap => PortKind::Tap,
+            Medium::Veth | Medium::Hub => PortKind::Packet,
+        },
     }
 }

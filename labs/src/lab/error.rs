@@ -96,14 +96,6 @@ pub enum LabError {
         /// The processes.
         pids: String,
     },
-    /// Real wires and processes cannot do what the file asks for.
-    #[error("{place}: {what} is for `labs sim` only: real wires cannot do it")]
-    Simulated {
-        /// File, line and column.
-        place: String,
-        /// What.
-        what: String,
-    },
     /// A lab cannot be run in virtual time.
     #[error(transparent)]
     Simulation(#[from] crate::sim::TwinError),
@@ -176,7 +168,6 @@ impl LabError {
             | Self::Busy { .. }
             | Self::UnknownNode { .. }
             | Self::Program { .. }
-            | Self::Simulated { .. }
             | Self::Simulation(_) => 2,
             Self::Netns(_)
             | Self::Io { .. }

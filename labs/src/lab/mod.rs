@@ -2,8 +2,8 @@
 //!
 //! Every node has a namespace `algo-LAB-NODE`; every switch is a `switchd` process in its own, called `LAB-NODE` on
 //! its control socket. A link between switches is a veth pair of packet ports; a link from a switch to a host is a tap
-//! port whose kernel end is moved into the host's namespace; a segment of more than two ends is a hidden `labs hub`
-//! with a tap per end. What a lab makes is written into its journal (`RUN/labs/LAB/journal`) before it is made, with the
+//! port whose kernel end is moved into the host's namespace; a segment of more than two ends, and every link to whose
+//! frames something shall happen, is a hidden `labs hub` with a tap per end. What a lab makes is written into its journal (`RUN/labs/LAB/journal`) before it is made, with the
 //! start time beside every process number, so that the next `up` or `down` finds and clears what a killed runner or
 //! daemon has left.
 
@@ -12,8 +12,10 @@ mod clear;
 mod config;
 pub mod draw;
 mod error;
+mod incidents;
 pub mod interrupt;
 mod ping;
+mod power;
 mod privilege;
 mod process;
 mod state;
@@ -28,6 +30,7 @@ use std::process::{Child, Command};
 use switchd::control::Client;
 
 use crate::netns::Namespace;
+use crate::sim::Power;
 use crate::topology::{NodeKind, Topology};
 
 pub use build::{Options, up};
@@ -41,13 +44,15 @@ pub use state::Condition;
 pub use steps::{Outcome, run_step};
 pub use tree::{PortView, SwitchView, View};
 
-use state::{Journal, Record};
+use state::{Journal, Live, Record};
 
 /// A lab that is up.
 #[derive(Debug)]
 pub struct Lab {
     /// What it was made from; its name is the lab's name in force.
     pub topology: Topology,
+    /// The same with the links of its `connect` steps.
+    whole: Topology,
     run_dir: PathBuf,
 }
 
@@ -61,10 +66,37 @@ impl Lab {
         let text = fs::read_to_string(&path).map_err(|_| LabError::not_up(run_dir, name))?;
         let mut topology = Topology::parse(&path.display().to_string(), &text)?;
         name.clone_into(&mut topology.name);
-        Ok(Self {
+        Ok(Self::new(topology, run_dir))
+    }
+
+    fn new(topology: Topology, run_dir: &Path) -> Self {
+        Self {
+            whole: topology.connected(|_| true),
             topology,
             run_dir: run_dir.to_owned(),
-        })
+        }
+    }
+
+    /// The topology as it is now: with those links of `connect` steps that are there.
+    #[must_use]
+    pub fn current(&self) -> Topology {
+        let live = self.live();
+        self.topology.connected(|link| live.is_connected(link))
+    }
+
+    fn live(&self) -> Live {
+        Live::of(&self.journal().read())
+    }
+
+    /// Whether a switch runs.
+    #[must_use]
+    pub fn power(&self, switch: &str) -> Power {
+        self.live().power(switch)
+    }
+
+    /// Writes down that a process was ended on purpose.
+    pub(crate) fn ended(&self, identity: Identity) -> Result<(), LabError> {
+        self.journal().write(&Record::Ended { identity })
     }
 
     /// The lab's name.
@@ -96,8 +128,16 @@ impl Lab {
     /// A connection to the control socket of a switch.
     ///
     /// # Errors
-    /// When the switch does not answer.
+    /// When the switch does not answer: it may be off or frozen.
     pub fn client(&self, switch: &str) -> Result<Client, LabError> {
+        match self.power(switch) {
+            Power::On => self.connect(switch),
+            Power::Off => Err(LabError::Other(format!("{switch} is off"))),
+            Power::Frozen => Err(LabError::Other(format!("{switch} is frozen"))),
+        }
+    }
+
+    fn connect(&self, switch: &str) -> Result<Client, LabError> {
         let client = Client::connect_named(&self.run_dir, &switch_name(self.name(), switch));
         client.map_err(|error| LabError::switch(switch, error))
     }
@@ -116,25 +156,27 @@ impl Lab {
         state::condition(&self.journal().read())
     }
 
-    /// Its processes: node, role, identity; in the order they were started.
+    /// Its processes: node, role, identity; in the order they were started, without those that were ended on purpose.
     #[must_use]
     pub fn processes(&self) -> Vec<(String, String, Identity)> {
+        let records = self.journal().read();
+        let ended = state::ended(&records);
         let process = |record| match record {
             Record::Process {
                 node,
                 role,
                 identity,
-            } => Some((node, role, identity)),
+            } => (!ended.contains(&identity)).then_some((node, role, identity)),
             Record::Owner { .. }
             | Record::Namespace { .. }
             | Record::Socket { .. }
-            | Record::Up => None,
+            | Record::Ended { .. }
+            | Record::Up
+            | Record::Link { .. }
+            | Record::Connected { .. }
+            | Record::Power { .. } => None,
         };
-        self.journal()
-            .read()
-            .into_iter()
-            .filter_map(process)
-            .collect()
+        records.into_iter().filter_map(process).collect()
     }
 
     /// The namespace a command for `node` belongs in: its own, or that of the host of a VM.

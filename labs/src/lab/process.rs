@@ -55,11 +55,18 @@ impl Identity {
         Self::of(self.pid) == Some(*self)
     }
 
-    fn signal(&self, signal: Signal) {
+    /// Sends a signal, if it still runs.
+    pub(super) fn signal(&self, signal: Signal) {
         if self.is_alive() {
             // It may have ended in between: then there is nothing to do.
             let _ = kill(Pid::from_raw(self.pid), signal);
         }
+    }
+
+    /// Whether it still runs, or its main thread has ended and others have not.
+    fn has_threads(&self) -> bool {
+        let others = || fs::read_dir(format!("/proc/{}/task", self.pid)).map_or(0, Iterator::count);
+        self.is_alive() || others() > 1
     }
 
     fn reap(&self) {
@@ -68,8 +75,8 @@ impl Identity {
     }
 }
 
-/// Ends all of `processes`: SIGTERM, so that they clear up behind them, then SIGKILL. Returns those that outlived
-/// even that, which only happens to processes stuck in the kernel.
+/// Ends all of `processes`: SIGTERM, so that they clear up behind them (SIGCONT, so that frozen ones hear it), then
+/// SIGKILL. Returns those that outlived even that, which only happens to processes stuck in the kernel.
 pub(super) fn end(processes: &[Identity]) -> Vec<Identity> {
     signal(processes, Signal::SIGTERM, TERM_PATIENCE);
     signal(processes, Signal::SIGKILL, KILL_PATIENCE);
@@ -80,9 +87,22 @@ pub(super) fn end(processes: &[Identity]) -> Vec<Identity> {
         .collect()
 }
 
+/// Ends a process as if its power was gone, all threads of it.
+pub(super) fn kill_at_once(process: Identity) {
+    process.signal(Signal::SIGKILL);
+    let end = Instant::now() + KILL_PATIENCE;
+    while process.has_threads() && Instant::now() < end {
+        std::thread::sleep(POLL);
+    }
+    process.reap();
+}
+
 fn signal(processes: &[Identity], signal: Signal, patience: Duration) {
     for process in processes {
         process.signal(signal);
+        if signal == Signal::SIGTERM {
+            process.signal(Signal::SIGCONT);
+        }
     }
     let end = Instant::now() + patience;
     while processes.iter().any(Identity::is_alive) && Instant::now() < end {

@@ -1,10 +1,11 @@
 //! What a lab has made, written down before it is made, so that whoever comes next can clear it.
 //!
 //! A lab's directory is `RUN/labs/NAME/`: its file (`lab.yml`), the journal, and per switch the configuration and the
-//! log. Everything else a lab makes is a namespace, something inside a namespace that goes with it, or a process. The
+//! log, per wire that is a process its control socket. Everything else a lab makes is a namespace, something inside a namespace that goes with it, or a process. The
 //! journal is a file of one JSON object a line, appended to and never rewritten: a runner that dies at any point
 //! leaves all it had begun.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::LabError;
 use super::process::Identity;
+use crate::sim::Power;
 
 /// One line of the journal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,8 +47,86 @@ pub(super) enum Record {
         #[serde(flatten)]
         identity: Identity,
     },
+    /// A process that was ended on purpose.
+    Ended {
+        /// Who it was.
+        #[serde(flatten)]
+        identity: Identity,
+    },
     /// The lab is complete.
     Up,
+    /// A veth was cut or repaired.
+    Link {
+        /// Its index in the lab, links of `connect` steps behind those of the file.
+        link: usize,
+        /// Whether it is cut now.
+        cut: bool,
+    },
+    /// The link of a `connect` step is there.
+    Connected {
+        /// Its index, as above.
+        link: usize,
+    },
+    /// A switch was switched off or on, or frozen.
+    Power {
+        /// The switch.
+        switch: String,
+        /// What it is now.
+        power: Power,
+    },
+}
+
+/// What steps have done to a lab so far.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Live {
+    /// Switches; those that are not in it run.
+    power: BTreeMap<String, Power>,
+    /// Links that are cut.
+    cut: BTreeSet<usize>,
+    /// Links of `connect` steps that are there.
+    connected: BTreeSet<usize>,
+}
+
+impl Live {
+    pub(super) fn of(records: &[Record]) -> Self {
+        let mut live = Self::default();
+        for record in records {
+            match record {
+                Record::Power { switch, power } => {
+                    live.power.insert(switch.clone(), *power);
+                }
+                Record::Link { link, cut: true } => {
+                    live.cut.insert(*link);
+                }
+                Record::Link { link, cut: false } => {
+                    live.cut.remove(link);
+                }
+                Record::Connected { link } => {
+                    live.connected.insert(*link);
+                }
+                Record::Owner { .. }
+                | Record::Namespace { .. }
+                | Record::Socket { .. }
+                | Record::Process { .. }
+                | Record::Ended { .. }
+                | Record::Up => {}
+            }
+        }
+        live
+    }
+
+    /// Whether a node runs; hosts always do.
+    pub(super) fn power(&self, node: &str) -> Power {
+        self.power.get(node).copied().unwrap_or_default()
+    }
+
+    pub(super) fn is_cut(&self, link: usize) -> bool {
+        self.cut.contains(&link)
+    }
+
+    pub(super) fn is_connected(&self, link: usize) -> bool {
+        self.connected.contains(&link)
+    }
 }
 
 /// The directory of all labs.
@@ -174,12 +254,20 @@ pub enum Condition {
 pub(super) fn condition(records: &[Record]) -> Condition {
     let mut complete = false;
     let mut alive = true;
+    let ended = ended(records);
     for record in records {
         match record {
             Record::Owner { owner } => alive &= owner.is_alive(),
-            Record::Process { identity, .. } => alive &= identity.is_alive(),
+            Record::Process { identity, .. } => {
+                alive &= ended.contains(identity) || identity.is_alive();
+            }
             Record::Up => complete = true,
-            Record::Namespace { .. } | Record::Socket { .. } => {}
+            Record::Namespace { .. }
+            | Record::Socket { .. }
+            | Record::Ended { .. }
+            | Record::Link { .. }
+            | Record::Connected { .. }
+            | Record::Power { .. } => {}
         }
     }
     match (complete, alive) {
@@ -187,6 +275,22 @@ pub(super) fn condition(records: &[Record]) -> Condition {
         (true, true) => Condition::Up,
         (true, false) => Condition::Broken,
     }
+}
+
+/// The processes that were ended on purpose.
+pub(super) fn ended(records: &[Record]) -> BTreeSet<Identity> {
+    let ended = |record: &Record| match record {
+        Record::Ended { identity } => Some(*identity),
+        Record::Owner { .. }
+        | Record::Namespace { .. }
+        | Record::Socket { .. }
+        | Record::Process { .. }
+        | Record::Up
+        | Record::Link { .. }
+        | Record::Connected { .. }
+        | Record::Power { .. } => None,
+    };
+    records.iter().filter_map(ended).collect()
 }
 
 /// The names of all labs that have left something in the run directory, sorted.

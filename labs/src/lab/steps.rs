@@ -7,7 +7,8 @@ use pnet_base::MacAddr;
 use switchd::config::StpSettings;
 use switchd::control::{Command, MacFilter, Reply};
 
-use super::{Lab, LabError, View, interrupt, ping, wiring};
+use super::{Lab, LabError, View, incidents, interrupt, ping, wiring};
+use crate::sim::Power;
 use crate::topology::{
     Check, Endpoint, Expectation, LinkChange, MacSubject, Setting, StepKind, Switch,
 };
@@ -27,7 +28,7 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    fn done(text: impl Into<String>) -> Self {
+    pub(super) fn done(text: impl Into<String>) -> Self {
         Self {
             ok: true,
             text: text.into(),
@@ -51,21 +52,17 @@ pub fn run_step(
         }
         StepKind::WaitConverged(patience) => converged(lab, *patience),
         StepKind::Link { endpoint, change } => {
-            let up = *change == LinkChange::Up;
-            wiring::set_carrier(lab, endpoint, up)?;
-            Ok(Outcome::done(format!(
-                "link {} at {endpoint}",
-                if up { "up" } else { "down" }
-            )))
+            wiring::set_carrier(lab, endpoint, *change)?;
+            let word = match change {
+                LinkChange::Up => "up",
+                LinkChange::Down => "down",
+            };
+            Ok(Outcome::done(format!("link {word} at {endpoint}")))
         }
         StepKind::Set(setting) => set(lab, setting),
         StepKind::Migrate { vm, to } => migrate(vm, to),
         StepKind::Check(check) => run_check(lab, check),
-        // `up` refuses such labs.
-        StepKind::Incident(incident) => Err(LabError::Simulated {
-            place: lab.topology.file.clone(),
-            what: incident.name().to_owned(),
-        }),
+        StepKind::Incident(incident) => incidents::run(lab, incident),
     }
 }
 
@@ -135,12 +132,18 @@ fn run_check(lab: &Lab, check: &Check) -> Result<Outcome, LabError> {
 /// Whether the expectation holds now, and what is seen.
 fn look(lab: &Lab, expect: &Expectation) -> Result<Outcome, LabError> {
     match expect {
-        Expectation::Root { root, nodes } => look_root(lab, root, nodes),
+        Expectation::Root { root, nodes } => {
+            let (ok, text) = View::of(lab)?.look_root(root, nodes);
+            Ok(Outcome { ok, text })
+        }
         Expectation::Port {
             endpoint,
             role,
             state,
         } => {
+            if let Some(outcome) = absent(lab, &endpoint.node) {
+                return Ok(outcome);
+            }
             let view = View::of(lab)?;
             let Some(port) = view.port(endpoint) else {
                 return Err(LabError::Other(format!(
@@ -190,27 +193,20 @@ fn look(lab: &Lab, expect: &Expectation) -> Result<Outcome, LabError> {
     }
 }
 
-fn look_root(lab: &Lab, root: &str, nodes: &[String]) -> Result<Outcome, LabError> {
-    let view = View::of(lab)?;
-    let address = view.switches.get(root).map(|switch| switch.address);
-    let others: Vec<String> = nodes
-        .iter()
-        .filter_map(|node| {
-            let taken = view.switches.get(node)?.root;
-            let name = taken
-                .and_then(|taken| view.name_of(taken))
-                .unwrap_or("another bridge");
-            (taken != address).then(|| format!("{node} takes {name} for the root"))
-        })
-        .collect();
-    Ok(Outcome {
-        ok: others.is_empty(),
-        text: if others.is_empty() {
-            format!("{root} is the root")
-        } else {
-            others.join(", ")
-        },
-    })
+/// What there is to see of a switch that does not run; `None`: it runs.
+fn absent(lab: &Lab, switch: &str) -> Option<Outcome> {
+    match lab.power(switch) {
+        Power::On => None,
+        Power::Off => Some(unseen(switch, "off")),
+        Power::Frozen => Some(unseen(switch, "frozen")),
+    }
+}
+
+fn unseen(switch: &str, word: &str) -> Outcome {
+    Outcome {
+        ok: false,
+        text: format!("{switch} is {word}"),
+    }
 }
 
 fn look_cam(
@@ -219,6 +215,17 @@ fn look_cam(
     filter: MacFilter,
     at: Option<&str>,
 ) -> Result<Outcome, LabError> {
+    match lab.power(switch) {
+        Power::On => {}
+        Power::Frozen => return Ok(unseen(switch, "frozen")),
+        // Its table went with it.
+        Power::Off => {
+            return Ok(Outcome {
+                ok: at.is_none(),
+                text: format!("{switch} is off and has no entry"),
+            });
+        }
+    }
     let Reply::MacTable { entries, .. } = lab.ask(switch, &Command::ShowMac(filter))? else {
         return Err(LabError::Other(format!(
             "{switch}: an answer to another question"
@@ -236,7 +243,7 @@ fn look_cam(
     Ok(Outcome { ok, text })
 }
 
-fn mac_of(lab: &Lab, subject: &MacSubject) -> Result<MacAddr, LabError> {
+pub(super) fn mac_of(lab: &Lab, subject: &MacSubject) -> Result<MacAddr, LabError> {
     let found = match subject {
         MacSubject::Address(mac) => Some(*mac),
         MacSubject::Vm(vm) => lab.topology.vm(vm).map(|vm| vm.mac),

@@ -7,6 +7,7 @@ use pnet_base::MacAddr;
 use switchd::control::{Command, Reply, SpanningTree};
 
 use super::{Lab, LabError, interrupt};
+use crate::sim::Power;
 use crate::topology::Endpoint;
 
 /// How often switches are asked while waiting.
@@ -58,13 +59,15 @@ impl SwitchView {
 }
 
 impl View {
-    /// Asks every switch of `lab`.
+    /// Asks every switch of `lab` that runs.
     ///
     /// # Errors
     /// When one does not answer.
     pub fn of(lab: &Lab) -> Result<Self, LabError> {
         let mut view = Self::default();
-        for (name, _) in lab.topology.switches() {
+        let live = lab.live();
+        let runs = |(name, _): &(&str, _)| live.power(name) == Power::On;
+        for (name, _) in lab.topology.switches().filter(runs) {
             view.switches.insert(name.to_owned(), switch(lab, name)?);
         }
         for (vm, settings) in lab.topology.vms() {
@@ -109,6 +112,37 @@ impl View {
                 && agreed(switch)
                 && (switch.root.is_none() || started(switch))
         })
+    }
+
+    /// Whether `nodes` (none: all with a spanning tree) take `root` for the root, and what is seen.
+    #[must_use]
+    pub fn look_root(&self, root: &str, nodes: &[String]) -> (bool, String) {
+        let Some(address) = self.switches.get(root).map(|switch| switch.address) else {
+            return (false, format!("{root} does not run"));
+        };
+        let takes = |node: &str, switch: &SwitchView| {
+            let name = switch
+                .root
+                .and_then(|taken| self.name_of(taken))
+                .unwrap_or("another bridge");
+            (switch.root != Some(address)).then(|| format!("{node} takes {name} for the root"))
+        };
+        let others: Vec<String> = if nodes.is_empty() {
+            let trees = self.switches.iter().filter(|(_, one)| one.root.is_some());
+            trees.filter_map(|(node, one)| takes(node, one)).collect()
+        } else {
+            let asked = nodes.iter().map(|node| (node, self.switches.get(node)));
+            let seen = asked.filter_map(|(node, one)| match one {
+                Some(one) => takes(node, one),
+                None => Some(format!("{node} does not run")),
+            });
+            seen.collect()
+        };
+        if others.is_empty() {
+            (true, format!("{root} is the root"))
+        } else {
+            (false, others.join(", "))
+        }
     }
 
     /// Every blocked port, in name order.

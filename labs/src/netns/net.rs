@@ -174,6 +174,19 @@ impl Net {
         self.change(name, if up { "up" } else { "down" }, change)
     }
 
+    /// Gives the tap `name` its carrier, or takes it away. `alias` is what the interface is called besides: the kernel
+    /// tells of a new alias at once, and of the carrier with it, of which by itself it may tell up to a second later.
+    ///
+    /// # Errors
+    /// When there is no such link, its carrier is not ours to give, or without CAP_NET_ADMIN.
+    pub fn set_carrier(&self, name: &str, carrier: bool, alias: &str) -> Result<(), Error> {
+        let word = if carrier { "carrier" } else { "no carrier" };
+        self.change(name, word, |link| {
+            link.append_extra_attribute(LinkAttribute::Carrier(carrier.into()))
+                .append_extra_attribute(LinkAttribute::IfAlias(alias.to_owned()))
+        })
+    }
+
     /// Sets the MTU of `name`, in octets.
     ///
     /// # Errors

@@ -21,7 +21,7 @@ use super::map::Map;
 use super::observe::{Notice, Observer};
 use super::operation::Power;
 use super::queue::{Queue, Slab, What, nanos};
-use super::wire::{Fate, LinkState, LossReason, Wire};
+use super::wire::{LinkState, LossReason, Wire};
 
 /// Findings kept with their paths; more are counted only.
 const FINDINGS_MAX: usize = 1_000;
@@ -201,22 +201,22 @@ impl Fabric {
             });
         }
         let now = nanos(self.now);
-        let wire = &mut self.wires[id.index()];
-        let end = &mut wire.ends[index];
-        let vanishes = if wire.state == LinkState::Silent {
-            Some(LossReason::Silent)
-        } else if end.one_way.mute {
-            Some(LossReason::OneWay)
-        } else {
-            None
-        };
-        if let Some(reason) = vanishes {
-            self.lose(from, None, reason, track);
-            return Ok(());
-        }
-        let Some(departure) = end.line.depart(now, octets.len()) else {
-            self.lose(from, None, LossReason::Queue, track);
-            return Err(LossReason::Queue);
+        let departure = match self.wires[id.index()].take(index, now, octets.len()) {
+            Ok(departure) => departure,
+            Err(reason) => {
+                self.lose(from, None, reason, track);
+                // A port knows of a full queue; of what the wire does it does not.
+                return match reason {
+                    LossReason::Queue => Err(reason),
+                    LossReason::NoCarrier
+                    | LossReason::Cut
+                    | LossReason::Silent
+                    | LossReason::OneWay
+                    | LossReason::Chance
+                    | LossReason::Receiver
+                    | LossReason::Limit => Ok(()),
+                };
+            }
         };
         for receiver in 0..wire_ends(&self.wires, id) {
             if receiver != index {
@@ -241,16 +241,13 @@ impl Fabric {
         if !wire.ends[receiver].plugged {
             return;
         }
-        if wire.ends[receiver].one_way.deaf {
-            return self.lose(from, Some(to), LossReason::OneWay, track);
-        }
         let generation = wire.generation;
-        let (at, again, flipped) = match wire.ends[sender].line.fate(departure) {
-            Fate::Lost => return self.lose(from, Some(to), LossReason::Chance, track),
-            Fate::Arrives { at, again, flipped } => (at, again, flipped),
+        let passage = match wire.copy(sender, receiver, departure) {
+            Ok(passage) => passage,
+            Err(reason) => return self.lose(from, Some(to), reason, track),
         };
-        let octets = flipped.map_or_else(|| octets.clone(), |bit| flip(octets, bit));
-        for at in [Some(at), again].into_iter().flatten() {
+        let octets = passage.octets(octets);
+        for at in passage.times() {
             if let Some(track) = track
                 && !self.flows.copy(self.now, track)
             {
@@ -295,18 +292,9 @@ impl Fabric {
     /// Why a frame that is due at a port does not arrive there.
     pub(super) fn obstacle(&self, arrival: &Arrival) -> Option<LossReason> {
         let wire = &self.wires[arrival.wire.index()];
-        let end = &wire.ends[arrival.end];
-        if wire.generation != arrival.generation || !end.plugged {
-            Some(LossReason::Cut)
-        } else if wire.state == LinkState::Silent {
-            Some(LossReason::Silent)
-        } else if end.one_way.deaf {
-            Some(LossReason::OneWay)
-        } else if !self.runs(end.port.node) {
-            Some(LossReason::Receiver)
-        } else {
-            None
-        }
+        let obstacle = wire.obstacle(arrival.end, arrival.generation);
+        let node = wire.ends[arrival.end].port.node;
+        obstacle.or_else(|| (!self.runs(node)).then_some(LossReason::Receiver))
     }
 }
 
@@ -319,14 +307,11 @@ fn carrier(map: &Map, wires: &[Wire], power: &[Power], port: PortRef) -> bool {
         return false;
     };
     let wire = &wires[id.index()];
-    let is_there = |end: &super::wire::End| {
-        end.plugged && power.get(end.port.node.index()) != Some(&Power::Off)
+    let is_on = |other: usize| {
+        let node = wire.ends[other].port.node;
+        power.get(node.index()) != Some(&Power::Off)
     };
-    let counts = |other: usize| other == index || wire.is_point_to_point();
-    wire.state != LinkState::Down
-        && (0..)
-            .zip(&wire.ends)
-            .all(|(other, end)| !counts(other) || is_there(end))
+    wire.has_carrier(index, is_on)
 }
 
 /// Whether there is a way by wires that work over bridges that run. Cost: the wires on the way, times log.
@@ -356,20 +341,6 @@ fn connected(map: &Map, wires: &[Wire], power: &[Power], from: PortRef, to: Port
         }
     }
     false
-}
-
-/// A copy with one bit of it flipped.
-fn flip(octets: &[u8], bit: u64) -> Rc<[u8]> {
-    let mut octets = octets.to_vec();
-    let bits = 8 * octets.len() as u64;
-    let bit = bit.checked_rem(bits).unwrap_or(0);
-    if let Some(octet) = usize::try_from(bit / 8)
-        .ok()
-        .and_then(|index| octets.get_mut(index))
-    {
-        *octet ^= 1 << (bit % 8);
-    }
-    octets.into()
 }
 
 /// What a switch put on its ports while it acted, to be counted once it is free again.

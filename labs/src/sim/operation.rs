@@ -4,6 +4,7 @@
 use core::time::Duration;
 use std::rc::Rc;
 
+use serde::{Deserialize, Serialize};
 use stp::BridgeConfig;
 use switchd::{PortSettings, SwitchError};
 
@@ -12,9 +13,11 @@ use super::map::Map;
 use super::wire::{Impairment, LinkState, Medium, OneWay};
 
 /// Whether a node runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Power {
     /// It runs.
+    #[default]
     On,
     /// It is off: its wires have no carrier, all it knew is lost. Settings are kept.
     Off,

@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// Odd constant of the golden ratio, the increment of SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom
 /// number generators", 2014).
 const GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -46,7 +48,9 @@ fn mix(mut z: u64) -> u64 {
 }
 
 /// How likely something is, in parts per million.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct Probability(u32);
 
 impl Probability {

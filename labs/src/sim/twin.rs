@@ -4,7 +4,7 @@ mod build;
 mod checks;
 mod moves;
 mod report;
-mod steps;
+pub(crate) mod steps;
 mod target;
 mod view;
 

@@ -3,6 +3,7 @@
 use core::time::Duration;
 use std::rc::Rc;
 
+use serde::{Deserialize, Serialize};
 use stp::{CostMethod, PathCost};
 
 use super::id::PortRef;
@@ -12,7 +13,7 @@ use super::rng::{Probability, Rng};
 /// What one direction of a wire does to frames. The default is a good cable: 10 µs, nothing lost, no limit of rate.
 ///
 /// Of a segment with more than two ends a direction is everything one end sends; each receiver's copy has its own luck.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Impairment {
     /// How long a frame is under way, without what `rate` adds.
     pub delay: Duration,
@@ -87,7 +88,7 @@ impl Impairment {
 }
 
 /// Losses in bursts, after Gilbert (1960): a direction is good or bad, and may change with every frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Burst {
     /// From good to bad.
     pub enter: Probability,
@@ -98,7 +99,8 @@ pub struct Burst {
 }
 
 /// How a wire as a whole is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum LinkState {
     /// It works.
     Up,
@@ -109,7 +111,7 @@ pub enum LinkState {
 }
 
 /// Which frames of an end vanish although the wire works: a one-way failure.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct OneWay {
     /// What the end sends reaches nobody.
     pub mute: bool,
@@ -197,6 +199,72 @@ impl Wire {
         self.ends.len() == 2
     }
 
+    /// Whether the end `index` has carrier: the wire is not cut, the end is plugged in, and at a cable the other end is
+    /// too, and its node is not switched off.
+    pub(super) fn has_carrier(&self, index: usize, is_on: impl Fn(usize) -> bool) -> bool {
+        let counts = |other: usize| other == index || self.is_point_to_point();
+        let is_there = |other: usize, end: &End| end.plugged && is_on(other);
+        self.state != LinkState::Down
+            && (0..)
+                .zip(&self.ends)
+                .all(|(other, end)| !counts(other) || is_there(other, end))
+    }
+
+    /// Takes in what the end `sender` sends: when it has left, or why nobody gets any of it.
+    pub(super) fn take(
+        &mut self,
+        sender: usize,
+        now: u64,
+        octets: usize,
+    ) -> Result<u64, LossReason> {
+        let end = &mut self.ends[sender];
+        if self.state == LinkState::Silent {
+            return Err(LossReason::Silent);
+        }
+        if end.one_way.mute {
+            return Err(LossReason::OneWay);
+        }
+        end.line.depart(now, octets).ok_or(LossReason::Queue)
+    }
+
+    /// What becomes of the copy for `receiver` of a frame that left `sender` at `departure`.
+    pub(super) fn copy(
+        &mut self,
+        sender: usize,
+        receiver: usize,
+        departure: u64,
+    ) -> Result<Passage, LossReason> {
+        if self.ends[receiver].one_way.deaf {
+            return Err(LossReason::OneWay);
+        }
+        match self.ends[sender].line.fate(departure) {
+            Fate::Lost => Err(LossReason::Chance),
+            Fate::Arrives(passage) => Ok(passage),
+        }
+    }
+
+    /// Why a copy that was sent when the wire had this generation does not reach the end `receiver`.
+    pub(super) fn obstacle(&self, receiver: usize, generation: u32) -> Option<LossReason> {
+        let end = &self.ends[receiver];
+        if self.generation != generation || !end.plugged {
+            Some(LossReason::Cut)
+        } else if self.state == LinkState::Silent {
+            Some(LossReason::Silent)
+        } else if end.one_way.deaf {
+            Some(LossReason::OneWay)
+        } else {
+            None
+        }
+    }
+
+    /// Cuts it, repairs it, or lets it die in silence. What is under way when it is cut never arrives.
+    pub(super) fn set_state(&mut self, state: LinkState) {
+        self.state = state;
+        if state == LinkState::Down {
+            self.generation += 1;
+        }
+    }
+
     /// Whether frames can pass between all its plugged ends, whatever luck they have.
     #[must_use]
     pub fn is_whole(&self) -> bool {
@@ -272,12 +340,43 @@ impl LossReason {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
     Lost,
-    Arrives {
-        at: u64,
-        again: Option<u64>,
-        /// The bit that is flipped, modulo the frame's length in bits.
-        flipped: Option<u64>,
-    },
+    Arrives(Passage),
+}
+
+/// A copy that arrives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Passage {
+    pub(super) at: u64,
+    pub(super) again: Option<u64>,
+    /// The bit that is flipped, modulo the frame's length in bits.
+    flipped: Option<u64>,
+}
+
+impl Passage {
+    /// When it arrives: once or twice.
+    pub(super) fn times(&self) -> impl Iterator<Item = u64> + use<> {
+        [Some(self.at), self.again].into_iter().flatten()
+    }
+
+    /// The frame as it arrives.
+    pub(super) fn octets(&self, sent: &Rc<[u8]>) -> Rc<[u8]> {
+        self.flipped
+            .map_or_else(|| sent.clone(), |bit| flip(sent, bit))
+    }
+}
+
+/// A copy with one bit of it flipped.
+fn flip(octets: &[u8], bit: u64) -> Rc<[u8]> {
+    let mut octets = octets.to_vec();
+    let bits = 8 * octets.len() as u64;
+    let bit = bit.checked_rem(bits).unwrap_or(0);
+    if let Some(octet) = usize::try_from(bit / 8)
+        .ok()
+        .and_then(|index| octets.get_mut(index))
+    {
+        *octet ^= 1 << (bit % 8);
+    }
+    octets.into()
 }
 
 /// One direction: its faults, its luck and what waits.
@@ -353,7 +452,7 @@ impl Line {
         }
         let again = rng.hits(impairment.duplicate).then_some(at);
         let flipped = rng.hits(impairment.corrupt).then(|| rng.next_u64());
-        Fate::Arrives { at, again, flipped }
+        Fate::Arrives(Passage { at, again, flipped })
     }
 }
 

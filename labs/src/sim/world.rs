@@ -263,6 +263,7 @@ impl World {
     #[must_use]
     pub fn is_settled(&self) -> bool {
         self.bridges()
+            .filter(|node| self.power(*node) == Some(Power::On))
             .filter_map(|node| self.switch(node))
             .flat_map(Switch::ports)
             .all(|(_, port)| match port.state(stp::TreeId::COMMON) {

@@ -1,4 +1,4 @@
-//! Steps about things that go wrong, or are done to the wires: what a simulation can do whenever it likes.
+//! Steps about things that go wrong, or are done to the wires.
 //!
 //! ```yaml
 //! steps:
@@ -164,16 +164,27 @@ pub(super) fn connect(body: &Value, topology: &Topology) -> Result<Incident, Fau
     })
 }
 
-/// Puts the link of a `connect` step into the lab, for the steps that come after it.
-pub(super) fn add_link(
-    topology: &mut Topology,
-    at: Position,
-    endpoints: &[Endpoint],
-    conditions: &Conditions,
-) {
-    let index = topology.links.len();
-    for endpoint in endpoints {
-        let node = topology
+impl Topology {
+    /// Puts the link of a `connect` step into the lab.
+    pub(crate) fn add_link(
+        &mut self,
+        at: Position,
+        endpoints: &[Endpoint],
+        conditions: &Conditions,
+    ) {
+        let index = self.links.len();
+        for endpoint in endpoints {
+            self.add_port(endpoint, index);
+        }
+        self.links.push(Link {
+            endpoints: endpoints.to_vec(),
+            at,
+            conditions: conditions.clone(),
+        });
+    }
+
+    fn add_port(&mut self, endpoint: &Endpoint, link: usize) {
+        let node = self
             .nodes
             .iter_mut()
             .find(|node| node.name == endpoint.node);
@@ -181,15 +192,32 @@ pub(super) fn add_link(
             switch.ports.push(SwitchPort {
                 name: endpoint.port.clone(),
                 settings: PortSettings::default(),
-                wire: Wire::Link(index),
+                wire: Wire::Link(link),
             });
         }
     }
-    topology.links.push(Link {
-        endpoints: endpoints.to_vec(),
-        at,
-        conditions: conditions.clone(),
-    });
+
+    /// The lab with the links of its `connect` steps, which are numbered on from those of the file. Those that are not
+    /// `there` have no ends.
+    #[must_use]
+    pub fn connected(&self, there: impl Fn(usize) -> bool) -> Self {
+        let mut whole = self.clone();
+        for step in &self.steps {
+            if let StepKind::Incident(Incident::Connect {
+                endpoints,
+                conditions,
+            }) = &step.kind
+            {
+                let ends = if there(whole.links.len()) {
+                    endpoints.as_slice()
+                } else {
+                    &[]
+                };
+                whole.add_link(step.at, ends, conditions);
+            }
+        }
+        whole
+    }
 }
 
 /// `send: {from: h1, to: broadcast}`.
@@ -210,46 +238,6 @@ pub(super) fn send(body: &Value, topology: &Topology) -> Result<Incident, Fault>
         count: count.unwrap_or(1),
         octets: octets.unwrap_or(OCTETS),
     }))
-}
-
-impl Topology {
-    /// The first thing in the file that only a simulation can do, and where it stands; `None`: real wires and
-    /// processes can do it all.
-    #[must_use]
-    pub fn simulated_only(&self) -> Option<(Position, String)> {
-        let conditions = self.links.iter().filter(|link| link.conditions.given);
-        let conditions = conditions.map(|link| {
-            let ends: Vec<String> = link.endpoints.iter().map(Endpoint::to_string).collect();
-            (
-                link.at,
-                format!("the conditions of the link {}", ends.join(", ")),
-            )
-        });
-        let steps = self.steps.iter().filter_map(|step| match &step.kind {
-            StepKind::Incident(incident) => Some((step.at, incident.name().to_owned())),
-            StepKind::Wait(_)
-            | StepKind::WaitConverged(_)
-            | StepKind::Link { .. }
-            | StepKind::Set(_)
-            | StepKind::Migrate { .. }
-            | StepKind::Check(_) => None,
-        });
-        conditions.chain(steps).next()
-    }
-}
-
-impl Incident {
-    /// The step in words.
-    #[must_use]
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Silence(_) => "the step `link: {silent: …}`",
-            Self::Change { .. } => "the step `link: {change: …}`",
-            Self::Switch { .. } => "the step `switch`",
-            Self::Connect { .. } => "the step `connect`",
-            Self::Send(_) => "the step `send`",
-        }
-    }
 }
 
 /// A host, which stands for its first port, or any port with a link.
@@ -371,19 +359,18 @@ steps:
     }
 
     #[test]
-    fn what_only_a_simulation_can_do_is_told_with_its_place() {
-        let topology = Topology::parse("t.yml", &format!("{NODES}  - wait: 1s\n")).unwrap();
-        let (at, what) = topology.simulated_only().unwrap();
-        assert_eq!(
-            (at.line, what.as_str()),
-            (5, "the conditions of the link a:p1, b:p1")
-        );
-        let real = NODES.replace("      delay: 1ms\n", "");
-        let topology = Topology::parse("t.yml", &format!("{real}  - wait: 1s\n")).unwrap();
-        assert_eq!(topology.simulated_only(), None);
-        let frozen = format!("{real}  - wait: 1s\n  - switch: {{freeze: a}}\n");
-        let topology = Topology::parse("t.yml", &frozen).unwrap();
-        assert_eq!(topology.simulated_only().unwrap().1, "the step `switch`");
+    fn a_connected_link_is_part_of_the_lab_from_its_step_on() {
+        let steps = "  - connect: {endpoints: [\"a:p9\", \"b:p9\"]}\n  - connect: {endpoints: [\"a:p8\", \"b:p8\"]}\n";
+        let topology = Topology::parse("t.yml", &format!("{NODES}{steps}")).unwrap();
+        let links = |topology: &Topology| topology.links.len();
+        assert_eq!(links(&topology), 2);
+        let whole = topology.connected(|_| true);
+        assert_eq!(links(&whole), 4);
+        assert_eq!(whole.link_at(&end("b:p8")).unwrap().0, 3);
+        assert_eq!(whole.switch("a").unwrap().ports.len(), 4);
+        let second = topology.connected(|link| link == 3);
+        assert_eq!(second.link_at(&end("b:p8")).unwrap().0, 3);
+        assert!(second.switch("a").unwrap().port("p9").is_none());
     }
 
     #[test]

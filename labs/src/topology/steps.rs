@@ -126,7 +126,7 @@ pub(super) fn read(value: Option<&Value>, topology: &Topology) -> Result<Vec<Ste
             conditions,
         }) = &step.kind
         {
-            incidents::add_link(&mut known, step.at, endpoints, conditions);
+            known.add_link(step.at, endpoints, conditions);
         }
         steps.push(step);
     }

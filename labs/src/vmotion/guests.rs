@@ -13,7 +13,7 @@ use switchd::config::{PortKind, PortSettings};
 use switchd::control::{ClientError, Command as Ask, ErrorCode};
 
 use crate::guest::shell::{GuestClient, Request, monotonic};
-use crate::lab::{Lab, LabError, interrupt, namespace_name, program};
+use crate::lab::{Identity, Lab, LabError, interrupt, namespace_name, program};
 use crate::topology::{Vm, Wire};
 
 /// How long a guest may take until it answers: it fills its memory first.
@@ -127,6 +127,10 @@ impl Guest {
     /// Pulls the plug, then ends the process.
     pub(super) fn end(mut self, lab: &Lab) -> Result<(), LabError> {
         unplug(lab, &self.vswitch, &self.port)?;
+        let pid = i32::try_from(self.child.id()).ok();
+        if let Some(identity) = pid.and_then(Identity::of) {
+            lab.ended(identity)?;
+        }
         // One that has died by itself needs no telling.
         let _gone = self.client.call(&Request::Quit);
         let end = monotonic() + QUIT_MAX;

@@ -5,9 +5,22 @@ mod route;
 
 use std::fs::File;
 use std::io;
+use std::net::UdpSocket;
+use std::os::fd::AsFd;
 
 pub(crate) use cost::path_cost;
 pub(crate) use route::{ADDRESS_GENERATION_NONE, Change, Link, Namespace, NamespaceId, Setting};
+
+/// Lets the tap `interface` of the calling thread's namespace say that it is this fast, in megabits per second, and
+/// whether two stations share it or more (half duplex): path costs and link types follow from it.
+///
+/// # Errors
+/// There is none of that name, it is no tap, or CAP_NET_ADMIN is missing.
+pub fn set_speed(interface: &str, megabits: u32, full_duplex: bool) -> io::Result<()> {
+    // Any socket of the namespace will do.
+    let socket = UdpSocket::bind((core::net::Ipv4Addr::UNSPECIFIED, 0))?;
+    crate::sys::ethtool::set_speed(socket.as_fd(), interface, megabits, full_duplex)
+}
 
 /// The namespaces in which ports have an interface: the daemon's own, and those that taps were moved to.
 #[derive(Debug)]

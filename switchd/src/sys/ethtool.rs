@@ -1,4 +1,4 @@
-//! What an interface says of its speed (`SIOCETHTOOL`, `linux/ethtool.h`).
+//! What an interface says of its speed, and what a tap shall say (`SIOCETHTOOL`, `linux/ethtool.h`).
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -38,6 +38,7 @@ struct Command {
 }
 
 const ETHTOOL_GSET: u32 = 1;
+const ETHTOOL_SSET: u32 = 2;
 const DUPLEX_HALF: u8 = 0;
 const DUPLEX_FULL: u8 = 1;
 
@@ -50,12 +51,42 @@ pub(crate) fn speed(socket: BorrowedFd<'_>, name: &str) -> io::Result<Speed> {
         cmd: ETHTOOL_GSET,
         ..Command::default()
     };
-    let mut request = request(name)?;
-    request.ifr_ifru.ifru_data = (&raw mut command).cast();
-    // SAFETY: SIOCETHTOOL reads `request`; ETHTOOL_GSET writes one `struct ethtool_cmd` through its data
-    // pointer, and `Command` has that layout. Both outlive the call.
-    check(unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCETHTOOL, &raw mut request) })?;
+    call(socket, name, &mut command)?;
     Ok(decode(&command))
+}
+
+/// Tells interface `name` what to say of itself; a tap says whatever it is told.
+///
+/// # Errors
+/// As of [`speed`], and `EPERM` without CAP_NET_ADMIN.
+pub(crate) fn set_speed(
+    socket: BorrowedFd<'_>,
+    name: &str,
+    megabits: u32,
+    full_duplex: bool,
+) -> io::Result<()> {
+    let [high_0, high_1, low_0, low_1] = megabits.to_be_bytes();
+    let mut command = Command {
+        cmd: ETHTOOL_SSET,
+        speed: u16::from_be_bytes([low_0, low_1]),
+        speed_hi: u16::from_be_bytes([high_0, high_1]),
+        duplex: if full_duplex {
+            DUPLEX_FULL
+        } else {
+            DUPLEX_HALF
+        },
+        ..Command::default()
+    };
+    call(socket, name, &mut command)
+}
+
+fn call(socket: BorrowedFd<'_>, name: &str, command: &mut Command) -> io::Result<()> {
+    let mut request = request(name)?;
+    request.ifr_ifru.ifru_data = (&raw mut *command).cast();
+    // SAFETY: SIOCETHTOOL reads `request`; the requests above read or write one `struct ethtool_cmd` through its
+    // data pointer, and `Command` has that layout. Both outlive the call.
+    check(unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCETHTOOL, &raw mut request) })?;
+    Ok(())
 }
 
 fn decode(command: &Command) -> Speed {

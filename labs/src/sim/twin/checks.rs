@@ -10,6 +10,7 @@ use switchd::config::VlanNumber;
 use super::steps::Outcome;
 use super::{Twin, TwinError};
 use crate::sim::host::Host;
+use crate::sim::operation::Power;
 use crate::topology::{Check, Endpoint, Expectation, MacSubject, PingTarget, Step};
 
 /// How often a check that does not hold yet is looked at again.
@@ -41,7 +42,7 @@ impl Twin {
 
     fn look(&mut self, step: &Step, expect: &Expectation) -> Result<Outcome, TwinError> {
         match expect {
-            Expectation::Root { root, nodes } => Ok(self.look_root(root, nodes)),
+            Expectation::Root { root, nodes } => Ok(self.view().look_root(root, nodes)),
             Expectation::Port {
                 endpoint,
                 role,
@@ -62,29 +63,6 @@ impl Twin {
         }
     }
 
-    fn look_root(&self, root: &str, nodes: &[String]) -> Outcome {
-        let view = self.view();
-        let address = view.switches.get(root).map(|switch| switch.address);
-        let others: Vec<String> = nodes
-            .iter()
-            .filter_map(|node| {
-                let Some(switch) = view.switches.get(node) else {
-                    return Some(format!("{node} does not run"));
-                };
-                let name = switch
-                    .root
-                    .and_then(|taken| view.name_of(taken))
-                    .unwrap_or("another bridge");
-                (switch.root != address).then(|| format!("{node} takes {name} for the root"))
-            })
-            .collect();
-        let text = match others.is_empty() {
-            true => format!("{root} is the root"),
-            false => others.join(", "),
-        };
-        (others.is_empty(), text)
-    }
-
     fn look_port(
         &self,
         step: &Step,
@@ -95,7 +73,12 @@ impl Twin {
         let Some(port) = self.port(endpoint) else {
             return Err(self.fault(step.at, format!("there is no port {endpoint}")));
         };
-        let Some(switch) = self.world.switch(port.node) else {
+        let running = match self.world.power(port.node) {
+            // As in reality: nobody can ask it.
+            Some(Power::Frozen) => return Ok((false, format!("{} is frozen", endpoint.node))),
+            Some(Power::On | Power::Off) | None => self.world.switch(port.node),
+        };
+        let Some(switch) = running else {
             return Ok((false, format!("{} is off", endpoint.node)));
         };
         let Some(seen) = switch.port(port.port) else {
@@ -122,6 +105,10 @@ impl Twin {
         vlan: Option<VlanNumber>,
         at: Option<&str>,
     ) -> Outcome {
+        let node = self.node(switch);
+        if node.and_then(|node| self.world.power(node)) == Some(Power::Frozen) {
+            return (false, format!("{switch} is frozen"));
+        }
         let ports = self.entries_of(switch, mac, vlan);
         let ok = match at {
             Some(port) => !ports.is_empty() && ports.iter().all(|seen| seen == port),

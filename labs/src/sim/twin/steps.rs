@@ -277,6 +277,7 @@ impl Twin {
                     self.new_port(step, endpoint)?;
                 }
                 self.connect(step.at, endpoints, conditions)?;
+                self.topology.add_link(step.at, endpoints, conditions);
                 let ends: Vec<String> = endpoints.iter().map(ToString::to_string).collect();
                 Ok(done(format!("connected {}", ends.join(", "))))
             }
@@ -327,7 +328,7 @@ impl Twin {
 }
 
 /// A frame that says nothing, tagged if asked for.
-fn experimental(to: MacAddr, source: MacAddr, frames: &Frames) -> Rc<[u8]> {
+pub(crate) fn experimental(to: MacAddr, source: MacAddr, frames: &Frames) -> Rc<[u8]> {
     let mut payload = Vec::new();
     let ether_type = match frames.vlan {
         Some(vlan) => {

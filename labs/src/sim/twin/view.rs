@@ -5,14 +5,17 @@ use std::collections::BTreeMap;
 use stp::TreeId;
 
 use super::Twin;
+use crate::sim::id::NodeId;
+use crate::sim::operation::Power;
 use crate::lab::{PortView, SwitchView, View};
 
 impl Twin {
-    /// All switches that run, at this instant.
+    /// All switches that run, at this instant; one that hangs cannot be asked.
     #[must_use]
     pub fn view(&self) -> View {
         let mut view = View::default();
-        for node in self.world.bridges() {
+        let runs = |node: &NodeId| self.world.power(*node) == Some(Power::On);
+        for node in self.world.bridges().filter(runs) {
             let Some(switch) = self.world.switch(node) else {
                 continue;
             };

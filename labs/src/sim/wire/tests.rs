@@ -8,7 +8,7 @@ fn arrivals(line: &mut Line, frames: u64, gap: u64) -> Vec<u64> {
     (0..frames)
         .filter_map(|frame| match line.fate(frame * gap) {
             Fate::Lost => None,
-            Fate::Arrives { at, .. } => Some(at),
+            Fate::Arrives(passage) => Some(passage.at),
         })
         .collect()
 }
@@ -16,11 +16,11 @@ fn arrivals(line: &mut Line, frames: u64, gap: u64) -> Vec<u64> {
 #[test]
 fn a_good_cable_only_delays() {
     let mut line = line(Impairment::default());
-    let expected = Fate::Arrives {
+    let expected = Fate::Arrives(Passage {
         at: 15_000,
         again: None,
         flipped: None,
-    };
+    });
     assert_eq!(line.depart(5_000, 1514), Some(5_000));
     assert_eq!(line.fate(5_000), expected);
     assert!(Impairment::default().is_lossless());
@@ -99,7 +99,7 @@ fn duplicates_and_flipped_bits_are_told() {
     };
     match line(noisy).fate(0) {
         Fate::Lost => panic!("nothing loses here"),
-        Fate::Arrives { at, again, flipped } => {
+        Fate::Arrives(Passage { at, again, flipped }) => {
             assert_eq!(again, Some(at));
             assert!(flipped.is_some());
         }

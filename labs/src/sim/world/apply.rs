@@ -81,10 +81,7 @@ impl World {
     pub fn set_link(&mut self, wire: WireId, state: LinkState) -> Result<(), WorldError> {
         let place = self.fabric.wires.get_mut(wire.index());
         let place = place.ok_or(WorldError::NoWire(wire))?;
-        place.state = state;
-        if state == LinkState::Down {
-            place.generation += 1;
-        }
+        place.set_state(state);
         let ends = self.fabric.map.ends(wire).to_vec();
         self.sync_carrier(&ends);
         Ok(())
