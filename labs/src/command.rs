@@ -13,8 +13,8 @@ use switchd::control::default_run_dir;
 use crate::cli::{Cli, Command};
 use crate::lab::{self, Condition, Lab, LabError, Options, View, draw, interrupt};
 use crate::run;
-use crate::sim::Power;
 use crate::scenarios::{self, FindError, SCENARIOS};
+use crate::sim::Power;
 use crate::topology::Topology;
 use crate::vmotion;
 

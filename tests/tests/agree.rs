@@ -18,7 +18,9 @@ use tests::agree::{Exchange, Phase, Span, depth, disturbances, sim, words};
 use tests::binaries;
 
 /// Lab files, longest first, and the switch whose place the kernel takes (one with no host of its own).
-const LABS: [(&str, Option<&str>); 20] = [
+const LABS: [(&str, Option<&str>); 23] = [
+    ("silent-link", None),
+    ("hung-switch", None),
     ("triangle", None),
     ("line", None),
     ("ring-of-six", None),
@@ -32,6 +34,7 @@ const LABS: [(&str, Option<&str>); 20] = [
     ("figure-eight", Some("sw4")),
     ("access-pods", None),
     ("new-root", None),
+    ("new-cable", None),
     ("full-mesh", None),
     ("trunk-ring", None),
     ("root-timers", None),

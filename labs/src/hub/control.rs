@@ -79,9 +79,7 @@ fn serve(stream: &UnixStream, requests: &Sender<Asked>, waker: &Waker) -> io::Re
     BufReader::new(stream.take(REQUEST_MAX)).read_line(&mut line)?;
     let request = serde_json::from_str(&line)?;
     let (answer, answered) = bounded(1);
-    requests
-        .send((request, answer))
-        .map_err(io::Error::other)?;
+    requests.send((request, answer)).map_err(io::Error::other)?;
     waker.wake()?;
     let reply: Reply = answered.recv().map_err(io::Error::other)?;
     write_line(stream, &reply)
@@ -119,7 +117,9 @@ mod tests {
         let waker = Waker::new(poll.registry(), mio::Token(0)).unwrap();
         let requests = listen(&path, waker).unwrap();
         let nonsense = UnixStream::connect(&path).unwrap();
-        (&nonsense).write_all(b"{\"state\": \"sideways\"}\n").unwrap();
+        (&nonsense)
+            .write_all(b"{\"state\": \"sideways\"}\n")
+            .unwrap();
         let mut nothing = Vec::new();
         (&nonsense).read_to_end(&mut nothing).unwrap();
         assert!(nothing.is_empty());

@@ -133,10 +133,7 @@ impl Hub {
         let mut events = Events::with_capacity(self.taps.len() + 2);
         while self.alive.contains(&true) {
             let busy = self.ready.contains(&true);
-            match self
-                .poll
-                .poll(&mut events, busy.then_some(Duration::ZERO))
-            {
+            match self.poll.poll(&mut events, busy.then_some(Duration::ZERO)) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 polled => polled?,
             }

@@ -72,7 +72,8 @@ fn switch_on(lab: &Lab, switch: &str) -> Result<(), LabError> {
     let before: Vec<String> = net.links()?.into_iter().map(|link| link.name).collect();
     site.start_switch(switch)?;
     write(lab, switch, Power::On)?;
-    let is_its = |(_, host): &(&str, &crate::topology::Host)| host.vswitch.as_deref() == Some(switch);
+    let is_its =
+        |(_, host): &(&str, &crate::topology::Host)| host.vswitch.as_deref() == Some(switch);
     if let Some((name, host)) = lab.topology.hosts().find(is_its) {
         wiring::plug_vms_but(&site, host, &site.namespace(name)?, &before)?;
     }
@@ -119,5 +120,7 @@ fn process(lab: &Lab, switch: &str) -> Result<Identity, LabError> {
     let processes = lab.processes().into_iter().rev();
     let mut own = processes.filter(|(node, role, _)| node == switch && role == ROLE);
     let missing = || LabError::Other(format!("{switch} has no process"));
-    own.next().map(|(_, _, identity)| identity).ok_or_else(missing)
+    own.next()
+        .map(|(_, _, identity)| identity)
+        .ok_or_else(missing)
 }

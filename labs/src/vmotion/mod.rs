@@ -142,7 +142,8 @@ impl Play<'_> {
             }
             (_, _) => self.story.line(monotonic(), &outcome.text)?,
         }
-        self.story.drawing(&draw::draw(&self.lab.current(), &view))?;
+        self.story
+            .drawing(&draw::draw(&self.lab.current(), &view))?;
         self.guests.announce()?;
         self.story
             .line(monotonic(), "the virtual machines announce themselves")?;

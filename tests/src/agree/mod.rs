@@ -1,7 +1,7 @@
 //! One lab file on both backends: what must be the same, and how it is told.
 //!
-//! A run is cut into phases: from the start to the first disturbance, and from each disturbance (a step that changes a link
-//! or a setting) to the next. At the end of a phase, when nothing moves any more, everything is looked at: every switch's
+//! A run is cut into phases: from the start to the first disturbance, and from each disturbance (a step that changes a link,
+//! a switch or a setting) to the next. At the end of a phase, when nothing moves any more, everything is looked at: every switch's
 //! root, cost and root port, every port's role and state. Then all CAMs are emptied and filled by a defined exchange:
 //! every host sends one broadcast, then pings the next host of the file; which pings come back and what every CAM holds
 //! must be the same too.
@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 
 use labs::lab::PortView;
-use labs::topology::{Endpoint, Setting, Step, StepKind, Topology};
+use labs::topology::{Endpoint, Incident, Setting, Step, StepKind, Topology};
 use pnet_base::MacAddr;
 
 pub use span::Span;
@@ -33,7 +33,7 @@ pub struct SwitchState {
     pub ports: BTreeMap<String, PortView>,
 }
 
-/// Every switch of a lab.
+/// Every switch of a lab that runs.
 pub type LabState = BTreeMap<String, SwitchState>;
 
 /// Dynamic entries: VLAN, address, port.
@@ -64,10 +64,11 @@ pub struct Phase {
 pub fn disturbances(topology: &Topology) -> Vec<Step> {
     let disturbs = |step: &&Step| match &step.kind {
         StepKind::Link { .. } | StepKind::Set(_) => true,
+        // Frames are sent by the exchange.
+        StepKind::Incident(Incident::Send(_)) => false,
+        StepKind::Incident(_) => true,
         StepKind::Wait(_) | StepKind::WaitConverged(_) | StepKind::Check(_) => false,
-        StepKind::Migrate { .. } | StepKind::Incident(_) => {
-            panic!("{}:{}: not for both backends", topology.file, step.at)
-        }
+        StepKind::Migrate { .. } => panic!("{}:{}: no machine runs here", topology.file, step.at),
     };
     topology.steps.iter().filter(disturbs).cloned().collect()
 }
@@ -79,11 +80,20 @@ pub fn words(step: &Step) -> String {
         StepKind::Link { endpoint, change } => format!("link {change:?} {endpoint}").to_lowercase(),
         StepKind::Set(Setting::Switch { switch, .. }) => format!("set {switch}"),
         StepKind::Set(Setting::Port { endpoint, .. }) => format!("set {endpoint}"),
+        StepKind::Incident(Incident::Silence(endpoint)) => format!("link silent {endpoint}"),
+        StepKind::Incident(Incident::Change { endpoint, .. }) => format!("change {endpoint}"),
+        StepKind::Incident(Incident::Switch { switch, power }) => {
+            format!("switch {power:?} {switch}").to_lowercase()
+        }
+        StepKind::Incident(Incident::Connect { endpoints, .. }) => {
+            let ends: Vec<String> = endpoints.iter().map(ToString::to_string).collect();
+            format!("connect {}", ends.join(" "))
+        }
         StepKind::Wait(_)
         | StepKind::WaitConverged(_)
         | StepKind::Check(_)
         | StepKind::Migrate { .. }
-        | StepKind::Incident(_) => format!("line {}", step.at.line),
+        | StepKind::Incident(Incident::Send(_)) => format!("line {}", step.at.line),
     }
 }
 
@@ -129,6 +139,7 @@ pub fn pairs(topology: &Topology) -> Vec<(Speaker, Speaker)> {
 /// How many switches lie between the root and the switch that is farthest from it, itself counted.
 #[must_use]
 pub fn depth(topology: &Topology, state: &LabState) -> u32 {
+    let topology = &topology.connected(|_| true);
     let mut deepest = 0;
     for start in state.keys() {
         let (mut at, mut hops) = (start.as_str(), 0);

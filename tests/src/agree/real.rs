@@ -7,6 +7,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use labs::lab::{self, Lab, Options, Outcome, PortView, View, run_step};
+use labs::sim::Power;
 use labs::topology::{Step, Topology};
 use switchd::control::{Command, MacFilter, MacOrigin, Notice, Reply};
 
@@ -154,8 +155,10 @@ impl Real {
         Ok(state)
     }
 
+    /// Those that run.
     fn switches(&self) -> impl Iterator<Item = &str> {
-        self.lab.topology.switches().map(|(name, _)| name)
+        let names = self.lab.topology.switches().map(|(name, _)| name);
+        names.filter(|name| self.lab.power(name) == Power::On)
     }
 
     /// Everything that the switches have told of this phase.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use labs::sim::{BridgeSnapshot, Map, NodeId, Notice, Observer, Twin};
+use labs::sim::{BridgeSnapshot, Map, NodeId, Notice, Observer, Power, Twin};
 use labs::topology::{
     Check, Expectation, Frames, Incident, PingTarget, Position, Recipient, Step, StepKind, Topology,
 };
@@ -92,12 +92,22 @@ fn state(twin: &Twin) -> LabState {
         };
         (bridge.name, state)
     };
-    twin.world().snapshot().into_iter().map(of).collect()
+    running(twin).into_iter().map(of).collect()
+}
+
+/// The switches that can be asked.
+fn running(twin: &Twin) -> Vec<BridgeSnapshot> {
+    let runs = |bridge: &BridgeSnapshot| {
+        let node = twin.world().map().node(&bridge.name);
+        node.and_then(|node| twin.world().power(node)) == Some(Power::On)
+    };
+    twin.world().snapshot().into_iter().filter(runs).collect()
 }
 
 fn exchange(twin: &mut Twin) -> Exchange {
     let world = twin.world_mut();
-    let bridges: Vec<NodeId> = world.bridges().collect();
+    let runs = |node: &NodeId| world.power(*node) == Some(Power::On);
+    let bridges: Vec<NodeId> = world.bridges().filter(runs).collect();
     for bridge in bridges {
         let flushed = world.manage(bridge, |switch, _, out| {
             switch.flush(cam::Flush::ALL, FlushReason::Management, out);
@@ -131,7 +141,7 @@ fn exchange(twin: &mut Twin) -> Exchange {
         });
         (bridge.name, entries.collect())
     };
-    let cams = twin.world().snapshot().into_iter().map(cam).collect();
+    let cams = running(twin).into_iter().map(cam).collect();
     Exchange { cams, pings }
 }
 

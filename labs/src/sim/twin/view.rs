@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use stp::TreeId;
 
 use super::Twin;
+use crate::lab::{PortView, SwitchView, View};
 use crate::sim::id::NodeId;
 use crate::sim::operation::Power;
-use crate::lab::{PortView, SwitchView, View};
 
 impl Twin {
     /// All switches that run, at this instant; one that hangs cannot be asked.
