@@ -27,7 +27,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 
-use switchd::control::Client;
+use switchd::control::{Client, socket_path};
 
 use crate::netns::Namespace;
 use crate::sim::Power;
@@ -135,6 +135,11 @@ impl Lab {
             Power::Off => Err(LabError::Other(format!("{switch} is off"))),
             Power::Frozen => Err(LabError::Other(format!("{switch} is frozen"))),
         }
+    }
+
+    /// The control socket of a switch.
+    pub(crate) fn socket(&self, switch: &str) -> PathBuf {
+        socket_path(&self.run_dir, &switch_name(self.name(), switch))
     }
 
     fn connect(&self, switch: &str) -> Result<Client, LabError> {

@@ -1,4 +1,4 @@
-//! Steps about things that go wrong, or are done to the wires.
+//! Steps about things that go wrong, or are done to the wires; both backends do them.
 //!
 //! ```yaml
 //! steps:

@@ -2,10 +2,11 @@
 
 use core::time::Duration;
 use crossbeam_channel::{Receiver, Sender, unbounded};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
-use switchd::control::{EventStream, Notice};
+use switchd::control::{Client, EventStream, Notice};
 use switchd::event::{Event, Record};
 
 use crate::lab::{Lab, LabError};
@@ -41,7 +42,8 @@ impl Watch {
             let stream = stream.map_err(|error| LabError::Other(format!("{switch}: {error}")))?;
             let reader = Reader {
                 switch: switch.to_owned(),
-                stream,
+                socket: lab.socket(switch),
+                stream: Some(stream),
                 sender: sender.clone(),
                 stop: Arc::clone(&stop),
                 lost: Arc::clone(&lost),
@@ -83,7 +85,9 @@ impl Drop for Watch {
 
 struct Reader {
     switch: String,
-    stream: EventStream,
+    socket: PathBuf,
+    /// `None` while the switch is off.
+    stream: Option<EventStream>,
     sender: Sender<Seen>,
     stop: Arc<AtomicBool>,
     lost: Arc<AtomicU64>,
@@ -92,7 +96,12 @@ struct Reader {
 impl Reader {
     fn run(mut self) {
         while !self.stop.load(Ordering::Relaxed) {
-            match self.stream.next_within(TURN) {
+            let Some(stream) = &mut self.stream else {
+                std::thread::sleep(TURN);
+                self.stream = connect(&self.socket);
+                continue;
+            };
+            match stream.next_within(TURN) {
                 Ok(None) => {}
                 Ok(Some(Notice::Event(record))) => {
                     let switch = self.switch.clone();
@@ -103,11 +112,16 @@ impl Reader {
                 Ok(Some(Notice::Lost { from, to })) => {
                     self.lost.fetch_add(to - from + 1, Ordering::Relaxed);
                 }
-                // The switch has gone: whoever needs it will say so.
-                Err(_) => return,
+                // The switch has gone: whoever needs it will say so, or a step will bring it back.
+                Err(_) => self.stream = None,
             }
         }
     }
+}
+
+/// The events of a switch from its start, if it runs.
+fn connect(socket: &Path) -> Option<EventStream> {
+    Client::connect(socket).ok()?.events(Some(0)).ok()
 }
 
 /// When the first link came up, and when the last port of a tree took the state it kept.

@@ -72,6 +72,9 @@ pub fn run(lab: &Lab, options: Options) -> Result<bool, LabError> {
         story,
     };
     let ok = play.steps()?;
+    for probe in std::mem::take(&mut play.probes).into_values() {
+        probe.end(lab)?;
+    }
     play.report.ok = ok;
     play.story.finish(&play.report)?;
     Ok(ok)

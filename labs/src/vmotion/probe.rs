@@ -6,7 +6,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use super::guests::{STREAM_PORT, ipv4};
 use crate::client::Report;
-use crate::lab::{Lab, LabError, program};
+use crate::lab::{Identity, Lab, LabError, program};
 use crate::topology::Vm;
 
 /// A running client. Its end is that of its standard input.
@@ -56,6 +56,15 @@ impl Probe {
         }
         let line = self.line()?;
         serde_json::from_str(&line).map_err(|error| LabError::Other(format!("probe: {error}")))
+    }
+
+    /// Ends it.
+    pub(super) fn end(self, lab: &Lab) -> Result<(), LabError> {
+        let pid = i32::try_from(self.child.id()).ok();
+        match pid.and_then(Identity::of) {
+            Some(identity) => lab.ended(identity),
+            None => Ok(()),
+        }
     }
 
     fn line(&mut self) -> Result<String, LabError> {
