@@ -234,21 +234,3 @@ fn a_wrong_file_is_refused_with_its_place_and_nothing_is_written() {
         assert!(!lab.path("trace.jsonl").exists(), "{steps}");
     }
 }
-
-#[test]
-fn what_only_a_simulation_can_do_is_refused_by_up_and_run() {
-    let lab = Lab::new("  - wait: 1s\n");
-    for command in ["up", "run"] {
-        let output = Command::new(env!("CARGO_BIN_EXE_labs"))
-            .current_dir(lab.dir.path())
-            .args([command, "lab.yml"])
-            .arg("--run-dir")
-            .arg(lab.path("run"))
-            .output()
-            .unwrap();
-        let text = String::from_utf8(output.stderr).unwrap();
-        let expected = "lab.yml:13:7: the conditions of the link a:p1, b:p1 is for `labs sim` only";
-        assert!(text.contains(expected), "{command}: {text}");
-        assert_eq!(output.status.code(), Some(2));
-    }
-}
