@@ -85,6 +85,12 @@ pub enum Command {
         #[arg(long)]
         keep: bool,
     },
+    /// Watch one address over all switches of a lab that is up: every change of its entries as it happens, with the frame
+    /// that caused it, and a verdict in the end.
+    ///
+    /// Verdicts: clean move, double move, path changed, still; and, with exit code 3: early leak, flap, never announced,
+    /// stale entry left, fell silent, not seen, bridging loop.
+    Watch(crate::watch::cli::WatchArgs),
     /// Run a lab in virtual time: the same switches and steps without namespaces or privilege, in a blink.
     Sim(crate::sim::cli::SimArgs),
     /// Print a built-in lab's file, to start one's own from.

@@ -78,6 +78,7 @@ pub fn run(cli: Cli) -> Result<ExitCode, CommandError> {
             json,
             keep,
         } => run::run(&run_dir, topology(&lab, name.as_deref())?, json, keep),
+        Command::Watch(args) => watch(&run_dir, &args),
         Command::Sim(args) => simulate(&args),
         Command::Show { lab } => show(&lab),
         Command::Study(study) => Ok(crate::study::cli::run(&study)?),
@@ -92,6 +93,18 @@ pub fn run(cli: Cli) -> Result<ExitCode, CommandError> {
             Ok(ExitCode::SUCCESS)
         }
     }
+}
+
+/// What `labs watch` answers when not all is as it should be.
+const EXIT_VERDICT: u8 = 3;
+
+fn watch(run_dir: &Path, args: &crate::watch::cli::WatchArgs) -> Result<ExitCode, CommandError> {
+    let lab = Lab::open(run_dir, &the_lab(run_dir, args.lab.as_deref())?)?;
+    let verdict = crate::watch::cli::run(&lab, args)?;
+    Ok(match verdict.is_good() {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::from(EXIT_VERDICT),
+    })
 }
 
 fn simulate(args: &crate::sim::cli::SimArgs) -> Result<ExitCode, CommandError> {

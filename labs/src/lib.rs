@@ -15,3 +15,4 @@ pub mod sim;
 pub mod study;
 pub mod topology;
 pub mod vmotion;
+pub mod watch;

@@ -192,13 +192,26 @@ fn the_story_of_the_migration_is_told() {
     assert_eq!(report["ok"], true);
     let moves = report["migrations"].as_array().unwrap();
     assert_eq!(moves.len(), 2);
+    let mut taken_apart = 0;
     for one in moves {
         assert_eq!(one["tcp"]["alive"], true, "{one}");
         assert_eq!(one["tcp"]["bytes_lost"], 0, "{one}");
         assert_eq!(one["cam_moves"].as_array().map(Vec::len), Some(5), "{one}");
         assert_eq!(one["stale"].as_array().map(Vec::len), Some(0), "{one}");
         assert!(one["ping_gap_ms"].as_f64().unwrap() < 60.0, "{one}");
+        assert_eq!(one["verdict"], "clean-move", "{one}");
+        let gap = one["ping_gap_ms"].as_f64().unwrap();
+        let Ok(downtime) = serde_json::from_value::<labs::watch::Downtime>(one["downtime"].clone())
+        else {
+            // No question fell into the pause: the longest silence is the client's own pace.
+            assert!(gap < 11.0, "{one}");
+            continue;
+        };
+        taken_apart += 1;
+        assert!((downtime.sum_ms() - gap).abs() < 1.0, "{one}");
+        assert!((downtime.pause_ms - one["pause_ms"].as_f64().unwrap()).abs() < 0.01);
     }
+    assert!(taken_apart > 0);
     let story = String::from_utf8(output.stderr).unwrap();
     assert!(
         story.contains("core1  vlan 10 52:54:00:00:00:05: p2 → p3 by RARP"),

@@ -34,6 +34,7 @@ mod sys;
 pub mod tag;
 pub mod vlan;
 mod vlan_set;
+pub mod watch;
 
 pub use clock::Clock;
 pub use event_loop::{Daemon, Executor, Inputs, Signals, StartError, Waker};

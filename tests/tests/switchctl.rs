@@ -2,6 +2,8 @@
 
 #[path = "switchctl/golden.rs"]
 mod golden;
+#[path = "switchctl/watch.rs"]
+mod watch;
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};

@@ -23,6 +23,7 @@ use super::observe::{Notice, Observer};
 use super::world::World;
 use crate::topology::{Endpoint, Position, Topology};
 use crate::vmotion::MigrationReport;
+use crate::watch::ArpWatch;
 
 pub use report::TwinReport;
 pub use steps::StepReport;
@@ -61,6 +62,8 @@ pub struct Twin {
     vms: BTreeMap<String, VmPlaces>,
     /// What switches told, until somebody reads it.
     events: Rc<RefCell<Events>>,
+    /// The ARP of each client that has talked to a VM.
+    arps: BTreeMap<NodeId, Rc<RefCell<ArpWatch>>>,
     /// Every move so far.
     migrations: Vec<MigrationReport>,
     /// What is told of the run and nobody has heard yet.
@@ -119,8 +122,17 @@ impl Observer for Events {
             event: *event,
         };
         *seq += 1;
-        let is_entry = matches!(event, Event::CamLearn { .. } | Event::CamMove { .. });
-        if self.kept && is_entry {
+        let of_entries = matches!(
+            event,
+            Event::CamLearn { .. }
+                | Event::CamMove { .. }
+                | Event::CamExpire { .. }
+                | Event::CamEvict { .. }
+                | Event::CamFlush { .. }
+                | Event::Link { .. }
+                | Event::PortRemoved { .. }
+        );
+        if self.kept && of_entries {
             self.seen.push((node, record));
         }
     }

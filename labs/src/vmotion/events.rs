@@ -7,19 +7,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use switchd::control::{Client, EventStream, Notice};
-use switchd::event::{Event, Record};
+use switchd::event::Event;
 
 use crate::lab::{Lab, LabError};
 
 /// How often a reader looks whether it shall end.
 const TURN: Duration = Duration::from_millis(100);
 
-/// An event and the switch it happened in.
-#[derive(Clone, Debug)]
-pub(crate) struct Seen {
-    pub(crate) switch: String,
-    pub(crate) record: Record,
-}
+pub(crate) use switchd::watch::Seen;
 
 /// A reader per switch. Ends when dropped.
 #[derive(Debug)]

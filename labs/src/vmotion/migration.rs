@@ -14,9 +14,10 @@ use super::probe::Probe;
 use super::report::{Announcement, CamMove, MigrationReport, TcpSummary, ms, ms_after};
 use crate::guest::ANNOUNCE_AT;
 use crate::guest::shell::{GuestEvent, Request, monotonic};
-use crate::lab::{LabError, interrupt};
+use crate::lab::{LabError, View, interrupt};
 use crate::migrate::Limits;
 use crate::topology::Vm;
+use crate::watch::moved::{self, Felt};
 
 /// A move that takes longer is taken for stuck: 64 MiB take less than a second.
 pub(crate) const MOVE_MAX: Duration = Duration::from_secs(60);
@@ -25,6 +26,8 @@ pub(crate) const SETTLE: Duration = Duration::from_millis(200);
 /// What the client sees before the move is not the move's doing.
 pub(crate) const WARM_UP: Duration = Duration::from_millis(500);
 const TURN: Duration = Duration::from_millis(5);
+/// Daemons read their clock once for a batch of frames.
+const SLACK: Duration = Duration::from_millis(1);
 /// The bar: a user of the VM must not see more silence than this.
 const SILENCE_MAX_MS: f64 = 200.0;
 
@@ -85,7 +88,25 @@ impl Play<'_> {
         let events = self.watch.drain();
         let moves = entries_changed(&events, settings, resumed.unwrap_or(ordered));
         self.tell(&told, &events, settings, resumed)?;
-        self.settle(vm, target, moves, &before, vlan, settings, &mut report)?;
+        let host = self.probes.get(vm).map(|probe| probe.host.clone());
+        let view = self.settle(vm, target, moves, &before, vlan, settings, &mut report)?;
+        let watched = moved::Move {
+            topology: &lab.topology,
+            vm: settings,
+            before: &before,
+            events: &events,
+            view: &view,
+            now: monotonic(),
+            slack: SLACK,
+        };
+        let felt = resumed.zip(host.as_deref()).map(|(resumed, client)| Felt {
+            client,
+            gap: seen.ping.silence,
+            resumed,
+            pause: from_ms(report.pause_ms),
+            arp: None,
+        });
+        judge(&watched, felt.as_ref(), &mut report);
         report.ok = is_good(&report);
         let ok = report.ok;
         self.report.migrations.push(report);
@@ -112,7 +133,7 @@ impl Play<'_> {
         vlan: VlanNumber,
         settings: &Vm,
         report: &mut MigrationReport,
-    ) -> Result<(), LabError> {
+    ) -> Result<View, LabError> {
         let lab = self.lab;
         let gone = if report.failure.is_some() {
             Some(target)
@@ -132,7 +153,7 @@ impl Play<'_> {
         if let Some(gone) = gone {
             gone.end(lab)?;
         }
-        Ok(())
+        Ok(view)
     }
 
     /// One line per thing that happened, in order of time.
@@ -265,6 +286,22 @@ pub(crate) fn digest_events(
         });
     }
     resumed
+}
+
+/// Puts verdict and parts of the silence into the report.
+pub(crate) fn judge(
+    watched: &moved::Move<'_>,
+    felt: Option<&Felt<'_>>,
+    report: &mut MigrationReport,
+) {
+    let analysis = watched.judge();
+    report.downtime = felt.and_then(|felt| watched.downtime(&analysis, felt));
+    report.verdict = Some(analysis.verdict);
+}
+
+/// Milliseconds of a report as a time.
+pub(crate) fn from_ms(ms: f64) -> Duration {
+    Duration::try_from_secs_f64(ms / 1e3).unwrap_or_default()
 }
 
 pub(crate) fn is_good(report: &MigrationReport) -> bool {

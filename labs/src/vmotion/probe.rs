@@ -12,6 +12,8 @@ use crate::topology::Vm;
 /// A running client. Its end is that of its standard input.
 #[derive(Debug)]
 pub(super) struct Probe {
+    /// The host it runs on.
+    pub(super) host: String,
     child: Child,
     input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
@@ -34,6 +36,7 @@ impl Probe {
         let output = child.stdout.take();
         let output = output.ok_or_else(|| LabError::Other("a probe without output".to_owned()))?;
         let mut probe = Self {
+            host: host.to_owned(),
             child,
             input,
             output: BufReader::new(output),

@@ -4,6 +4,8 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::lab::Lab;
+use crate::watch::Downtime;
+use switchd::watch::Verdict;
 
 /// A run of a lab with VMs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -69,6 +71,12 @@ pub struct MigrationReport {
     /// Why it failed; then the VM is where it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
+    /// What the switches' events amount to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<Verdict>,
+    /// Where the client's silence went; absent if its longest silence was not the move's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub downtime: Option<Downtime>,
     /// It moved, and nobody noticed.
     pub ok: bool,
 }

@@ -6,6 +6,7 @@ use std::io::{self, IsTerminal as _};
 use super::Options;
 use super::report::{MigrationReport, Report};
 use crate::lab::LabError;
+use crate::watch::Downtime;
 
 /// Writes lines with their time. Colors only where a terminal reads.
 #[derive(Debug)]
@@ -125,9 +126,71 @@ impl Story {
                 ),
             ),
             ("stale entries left", stale),
+            (
+                "seen by the switches",
+                migration
+                    .verdict
+                    .map_or_else(|| "nothing".to_owned(), |verdict| verdict.to_string()),
+            ),
         ];
         for (name, value) in lines {
             self.write(&format!("  {name:<24} {value}\n"))?;
+        }
+        match &migration.downtime {
+            Some(downtime) => self.downtime(downtime),
+            None if migration.failure.is_none() => {
+                self.write("  the longest silence was not the move's: no question fell into it\n")
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Where the silence went, part by part.
+    fn downtime(&self, downtime: &Downtime) -> Result<(), LabError> {
+        let rewrite: f64 = downtime.rewrite.iter().map(|part| part.ms).sum();
+        let switches: Vec<String> = downtime
+            .rewrite
+            .iter()
+            .map(|part| format!("{} {:.2}", part.switch, part.ms))
+            .collect();
+        let rewriting = match switches.as_slice() {
+            [] => "no entry on the client's way changed".to_owned(),
+            switches => format!("switch by switch: {}", switches.join(", ")),
+        };
+        let (arp, arp_note) = match downtime.arp_ms {
+            Some(ms) => (ms, "the client asked for the address again"),
+            None => (0.0, ""),
+        };
+        let lines = [
+            (
+                "before the stop",
+                downtime.before_stop_ms,
+                "since the last answer; the client asks every 10 ms",
+            ),
+            ("pause", downtime.pause_ms, ""),
+            (
+                "announcement wait",
+                downtime.announcement_wait_ms,
+                "until a switch heard the VM at its new place",
+            ),
+            ("rewriting", rewrite, &rewriting),
+            ("ARP", arp, arp_note),
+            (
+                "rest",
+                downtime.rest_ms,
+                "until the next question was answered",
+            ),
+        ];
+        self.write(&format!(
+            "  where the {:.1} ms of silence went\n",
+            downtime.silence_ms
+        ))?;
+        for (name, ms, note) in lines {
+            if name == "ARP" && downtime.arp_ms.is_none() {
+                continue;
+            }
+            let line = format!("    {name:<22} {ms:>8.2} ms   {note}");
+            self.write(&format!("{}\n", line.trim_end()))?;
         }
         Ok(())
     }

@@ -4,15 +4,18 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use switchd::cli::{self, Action, Output};
+use switchd::cli::{self, Action, Output, WatchWords};
 use switchd::control::{
     self, ANSWER_TIMEOUT, Client, ClientError, Command, EventStream, Notice, Reply,
     running_switches,
 };
 use switchd::show;
+use switchd::watch::live::{self, Settings, WatchError};
 
 /// The words are no command.
 const EXIT_USAGE: u8 = 2;
+/// What was watched is not as it should be.
+const EXIT_VERDICT: u8 = 3;
 
 /// What was typed, options taken out.
 #[derive(Debug)]
@@ -33,6 +36,10 @@ fn main() -> ExitCode {
         ["-V" | "--version"] => cli::print(concat!("switchctl ", env!("CARGO_PKG_VERSION"), "\n")),
         [] | ["list"] => list(&typed),
         ["list", more, ..] => refuse(&format!("list: nothing is expected after it, not '{more}'")),
+        ["watch", mac, ..] if mac.contains([':', '.']) || mac.starts_with('-') => watch(&typed),
+        ["watch"] => {
+            refuse("watch: name the address to watch, as in: switchctl watch 52:54:00:00:00:05")
+        }
         ["completions", shell @ ..] => match shell.first().map(|shell| shell.parse()) {
             Some(Ok(shell)) => cli::print(&cli::completions(shell, &mut cli::command())),
             Some(Err(_)) | None => refuse("completions: name a shell: bash, zsh or fish"),
@@ -81,6 +88,40 @@ fn list(typed: &Typed) -> ExitCode {
             typed.run_dir.display()
         )),
         Ok((live, stale)) => cli::print(&show::switches(&live, &stale)),
+    }
+}
+
+/// Watches an address until it is told to stop.
+fn watch(typed: &Typed) -> ExitCode {
+    let words = match WatchWords::parse(&typed.words[1..]) {
+        Ok(words) => words,
+        Err(message) => return refuse(&message),
+    };
+    let (targets, wiring) = match words.targets(&typed.run_dir) {
+        Ok(found) => found,
+        Err(message) => return refuse(&message),
+    };
+    let settings = Settings {
+        mac: words.mac,
+        vlan: words.vlan,
+        time: words.time,
+        wiring,
+        json: typed.json,
+    };
+    let watched = live::stop_on_signals()
+        .map_err(WatchError::Io)
+        .and_then(|stop| live::watch(&targets, &settings, &stop, &mut io::stdout().lock()));
+    match watched {
+        Ok(verdict) if verdict.is_good() => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::from(EXIT_VERDICT),
+        // A reader that went away has seen enough.
+        Err(WatchError::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("% {error}");
+            ExitCode::FAILURE
+        }
     }
 }
 

@@ -8,6 +8,7 @@ Ask and configure a running switchd.
 
 Usage: switchctl [OPTIONS] NAME COMMAND…
        switchctl [OPTIONS] [list]
+       switchctl [OPTIONS] watch MAC [--vlan V] [--for TIME] [--link A:P=B:Q]… [NAME|SOCKET…]
        switchctl completions bash|zsh|fish
 
 Look:
@@ -19,6 +20,14 @@ Look:
   switchctl sw1 show running-config                   a file that reproduces the live configuration
   switchctl sw1 show version
   switchctl sw1 events [--follow] [--since N]         what happened: moves, states, links
+
+Watch one address over many switches (all that run here, or those named):
+  switchctl watch 5254.0000.0005 --for 30s            every change of its entries as it happens, in order, with the
+                                                      frame that caused it; then a verdict: clean move, early leak,
+                                                      double move, flap, never announced, stale entry left, loop
+  switchctl watch M sw1 /run/x/sw2.sock --vlan 10 --link sw1:p1=sw2:p1
+                                                      spanning tree tells which ports join the switches; --link does
+                                                      where none runs
 
 Change, live:
   switchctl sw1 set port p1 down                      up, down
@@ -40,7 +49,8 @@ Options:
   -h, --help           print this
   -V, --version        print the version
 
-Exit codes: 0 done, 1 the switch refused or does not answer, 2 no such command.
+Exit codes: 0 done, 1 the switch refused or does not answer, 2 no such command. Of watch: 0 still there, another
+path, or moved as it should; 3 any other verdict.
 ";
 
 /// The commands as clap has them: for completion scripts only, the words are read by [`parse`](super::parse()).
@@ -90,6 +100,7 @@ pub fn command() -> Command {
         .arg(Arg::new("name"))
         .subcommands([
             leaf("list"),
+            leaf("watch"),
             words("completions", &["bash", "zsh", "fish"].map(leaf)),
             words(
                 "show",

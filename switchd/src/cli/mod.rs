@@ -2,6 +2,7 @@
 
 mod help;
 mod parse;
+mod watch;
 mod words;
 
 use std::io::{self, Write};
@@ -9,6 +10,7 @@ use std::process::ExitCode;
 
 pub use help::{HELP, command};
 pub use parse::{Action, Output, parse};
+pub use watch::{WatchWords, time};
 pub use words::ParseError;
 
 /// Writes `text` to standard output. A reader who went away (a closed pipe) is no failure.

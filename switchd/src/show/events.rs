@@ -123,7 +123,8 @@ fn sentence(event: &Event) -> String {
     }
 }
 
-const fn words(cause: Cause) -> &'static str {
+/// A kind of frame, in words.
+pub(crate) const fn words(cause: Cause) -> &'static str {
     match cause {
         Cause::Rarp => "a RARP announcement",
         Cause::GratuitousArp => "a gratuitous ARP",
@@ -133,7 +134,8 @@ const fn words(cause: Cause) -> &'static str {
     }
 }
 
-const fn flushed(reason: FlushReason) -> &'static str {
+/// The reason of a flush, in words.
+pub(crate) const fn flushed(reason: FlushReason) -> &'static str {
     match reason {
         FlushReason::Management => "somebody asked",
         FlushReason::LinkDown => "the link went down",

@@ -13,6 +13,7 @@ use pnet_base::MacAddr;
 use crate::control::{Greeting, Version};
 
 pub use events::event;
+pub(crate) use events::{flushed, words};
 pub use interfaces::{interface, interface_counters, interface_status};
 pub use mac::{mac_count, mac_filtered_count, mac_table};
 pub use spanning_tree::{spanning_tree, spanning_tree_detail};

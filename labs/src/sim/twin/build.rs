@@ -46,6 +46,7 @@ impl Twin {
             configs: BTreeMap::new(),
             vms: BTreeMap::new(),
             events,
+            arps: BTreeMap::new(),
             migrations: Vec::new(),
             story: Vec::new(),
             until: None,

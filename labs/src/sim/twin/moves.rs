@@ -2,7 +2,9 @@
 //! things are told of it.
 
 use core::time::Duration;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use serde_json::{Value, json};
 use switchd::config::VlanNumber;
@@ -10,6 +12,7 @@ use switchd::config::VlanNumber;
 use super::build::{STREAM_PORT, migration_address};
 use super::steps::Outcome;
 use super::{Telling, Twin, TwinError, VmPort};
+use crate::client::Gap;
 use crate::guest::ANNOUNCE_AT;
 use crate::guest::memory::PAGE;
 use crate::guest::shell::GuestEvent;
@@ -19,10 +22,13 @@ use crate::sim::queue::nanos;
 use crate::topology::{self, Step, Topology};
 use crate::vmotion::events::Seen;
 use crate::vmotion::migration::{
-    MOVE_MAX, SETTLE, Told, WARM_UP, digest_events, entries_changed, is_good, late, lines,
+    MOVE_MAX, SETTLE, Told, WARM_UP, digest_events, entries_changed, from_ms, is_good, judge, late,
+    lines,
 };
 use crate::vmotion::path::{self, Entries};
 use crate::vmotion::{MigrationReport, TcpSummary};
+use crate::watch::ArpWatch;
+use crate::watch::moved::{self, Felt};
 
 /// How long a client may take to connect.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
@@ -95,7 +101,7 @@ impl Twin {
             ..MigrationReport::default()
         };
         let resumed = digest_events(&told, ordered, &mut report);
-        self.client_saw(course.client, &mut report);
+        let gap = self.client_saw(course.client, &mut report);
         let events = self.take_events();
         for (at, text) in lines(&told, &events, settings, resumed) {
             self.story.push(Telling::Line(at, text));
@@ -114,6 +120,7 @@ impl Twin {
         }
         report.cam_moves = moves;
         report.cam_learns = learns;
+        self.judge(&course, &before, &events, resumed.zip(gap), &mut report);
         report.ok = is_good(&report);
         let text = match (&report.failure, report.ok) {
             (Some(failure), _) => format!("{vm} did not move: {failure}"),
@@ -165,6 +172,7 @@ impl Twin {
                 return Err(self.fault(step.at, format!("no connection to {vm}")));
             }
             self.say(&format!("a client talks to {vm}"));
+            self.watch_arp(client, topology, settings, ip);
         }
         Ok(Move {
             vm,
@@ -262,10 +270,62 @@ impl Twin {
             .flatten()
     }
 
-    fn client_saw(&mut self, client: NodeId, report: &mut MigrationReport) {
-        let Some(seen) = self.client_report(client) else {
-            return;
+    /// Verdict and parts of the silence; `felt`: the resume, and the client's longest silence.
+    fn judge(
+        &self,
+        course: &Move<'_>,
+        before: &Entries,
+        events: &[Seen],
+        felt: Option<(Duration, Gap)>,
+        report: &mut MigrationReport,
+    ) {
+        let watched = moved::Move {
+            topology: &self.topology,
+            vm: course.settings,
+            before,
+            events,
+            view: &self.view(),
+            now: self.world.now(),
+            slack: Duration::ZERO,
         };
+        let felt = felt.map(|(resumed, gap)| {
+            let [from, to] = [gap.from_ns, gap.to_ns].map(Duration::from_nanos);
+            let arp = self.arps.get(&course.client);
+            Felt {
+                client: self.world.map().name(course.client),
+                gap,
+                resumed,
+                pause: from_ms(report.pause_ms),
+                arp: arp.and_then(|arp| arp.borrow().wait(from, to)),
+            }
+        });
+        judge(&watched, felt.as_ref(), report);
+    }
+
+    /// Listens to the ARP of a client for its VM from now on.
+    fn watch_arp(
+        &mut self,
+        client: NodeId,
+        topology: &Topology,
+        vm: &topology::Vm,
+        ip: core::net::Ipv4Addr,
+    ) {
+        let host = topology.host(self.world.map().name(client));
+        let ports = host.map_or(&[][..], |host| &host.ports);
+        let near = ports.iter().find(|port| {
+            let mut addresses = port.addresses.iter();
+            addresses.any(|address| in_network(vm, address.ip))
+        });
+        let port = near.and_then(|near| self.world.map().port(client, &near.name));
+        if let Some(port) = port {
+            let watch = Rc::new(RefCell::new(ArpWatch::new(port, ip)));
+            self.world.observe(watch.clone());
+            self.arps.insert(client, watch);
+        }
+    }
+
+    fn client_saw(&mut self, client: NodeId, report: &mut MigrationReport) -> Option<Gap> {
+        let seen = self.client_report(client)?;
         report.ping_gap_ms = seen.ping.silence.ms();
         report.tcp = TcpSummary {
             alive: seen.tcp.alive,
@@ -274,6 +334,7 @@ impl Twin {
             bytes_duplicated: seen.tcp.bytes_duplicated,
             bytes_damaged: seen.tcp.bytes_damaged,
         };
+        Some(seen.ping.silence)
     }
 
     fn take_events(&mut self) -> Vec<Seen> {
@@ -328,17 +389,20 @@ fn guest_event(at: Duration, event: &VmEvent) -> GuestEvent {
 
 /// The first host without a vSwitch that has an address in the VM's network.
 fn client_host<'t>(topology: &'t Topology, vm: &topology::Vm) -> Option<&'t str> {
+    let found = topology.hosts().find(|(_, host)| {
+        let mut addresses = host.ports.iter().flat_map(|port| &port.addresses);
+        host.vswitch.is_none() && addresses.any(|address| in_network(vm, address.ip))
+    });
+    found.map(|(name, _)| name)
+}
+
+/// Whether an address is in a VM's network.
+fn in_network(vm: &topology::Vm, ip: core::net::IpAddr) -> bool {
     let network = |ip: core::net::IpAddr| match ip {
         core::net::IpAddr::V4(ip) if vm.ip.prefix > 0 => {
             u32::from(ip) >> (32 - u32::from(vm.ip.prefix))
         }
         core::net::IpAddr::V4(_) | core::net::IpAddr::V6(_) => 0,
     };
-    let found = topology.hosts().find(|(_, host)| {
-        let mut addresses = host.ports.iter().flat_map(|port| &port.addresses);
-        host.vswitch.is_none()
-            && addresses
-                .any(|address| address.ip.is_ipv4() && network(address.ip) == network(vm.ip.ip))
-    });
-    found.map(|(name, _)| name)
+    ip.is_ipv4() && network(ip) == network(vm.ip.ip)
 }
