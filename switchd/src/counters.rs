@@ -58,6 +58,8 @@ drop_reasons! {
     TransmitFull = "transmit-full",
     /// The port it was to leave by has no carrier, or is gone.
     TransmitDown = "transmit-down",
+    /// The port it was to leave by takes finished frames only, and its headers do not let it be finished.
+    TransmitOffload = "transmit-offload",
     /// The kernel refused it on the port it was to leave by.
     TransmitError = "transmit-error",
 }

@@ -28,6 +28,8 @@ pub(super) struct Line {
     /// Nobody tells of its link's changes: it must be looked at.
     pub(super) is_unwatched: bool,
     enabled: bool,
+    /// Whether unfinished frames cross it.
+    offload: bool,
 }
 
 /// What became of a line's link.
@@ -45,12 +47,17 @@ impl Line {
     pub(super) fn open(
         config: &PortConfig,
         namespaces: &mut Namespaces,
+        offload: bool,
     ) -> Result<Self, PortError> {
+        let offload = config.offload.unwrap_or(offload);
         let name = config.name.to_string();
         let home = namespaces.home_mut();
         let (device, address) = match config.kind {
             PortKind::Tap => {
-                let tap = Tap::create(&name, home)?;
+                let tap = Tap::create(&name, home, offload)?;
+                if let Some(trouble) = tap.trouble() {
+                    eprintln!("switchd: port {name}: {trouble}; its frames are finished");
+                }
                 let address = tap.address();
                 (Device::Tap(tap), address)
             }
@@ -59,7 +66,7 @@ impl Line {
                     .by_name(&name)
                     .map_err(|error| PortError::new(&name, "look for its interface", error))?
                     .ok_or_else(|| PortError::missing(&name))?;
-                let packet = Packet::open(&link, home)?;
+                let packet = Packet::open(&link, home, offload)?;
                 if packet.was_down() {
                     eprintln!("switchd: port {name}: brought the interface up");
                 }
@@ -76,6 +83,7 @@ impl Line {
             trouble: None,
             is_unwatched: false,
             enabled: true,
+            offload,
         };
         if config.down {
             line.set_enabled(namespaces, false);
@@ -245,7 +253,7 @@ impl Line {
         namespaces: &mut Namespaces,
         poller: &Poller,
     ) -> LinkState {
-        let opened = Packet::open(link, namespaces.home_mut())
+        let opened = Packet::open(link, namespaces.home_mut(), self.offload)
             .map_err(|error| error.to_string())
             .and_then(|packet| {
                 let device = Device::Packet(packet);

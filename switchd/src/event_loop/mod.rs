@@ -108,7 +108,7 @@ impl Daemon {
         }
         let mut opened = Vec::new();
         for port in &config.ports {
-            match Line::open(port, &mut namespaces) {
+            match Line::open(port, &mut namespaces, config.offload) {
                 Ok(line) => opened.push(line),
                 Err(error) => {
                     for line in opened {
@@ -241,6 +241,7 @@ impl Daemon {
             count_drops(switch, port, DropReason::TransmitFull, sent.full);
             count_drops(switch, port, DropReason::TransmitDown, sent.down);
             count_drops(switch, port, DropReason::TransmitError, sent.refused);
+            count_drops(switch, port, DropReason::TransmitOffload, sent.unfinished);
         });
         self.outbox.clear();
     }

@@ -98,9 +98,9 @@ impl Target for Daemon {
                     (false, None) => "read and write".to_owned(),
                     (false, Some(why)) => format!("read and write ({why})"),
                 };
-                format!("tap, {by}, {}", tap.offloads())
+                tap.describe(&by)
             }
-            Some(Device::Packet(_)) => "packet socket, virtio-net header, offloads: all".to_owned(),
+            Some(Device::Packet(packet)) => packet.describe(),
             None => "no interface".to_owned(),
         };
         if let Some(trouble) = &line.trouble {
@@ -116,7 +116,8 @@ impl Target for Daemon {
     }
 
     fn add_port(&mut self, now: Duration, port: PortConfig) -> Result<(), Error> {
-        let line = Line::open(&port, &mut self.namespaces).map_err(|error| not_opened(&error))?;
+        let line = Line::open(&port, &mut self.namespaces, self.config.offload)
+            .map_err(|error| not_opened(&error))?;
         self.connect(now, &port, line)?;
         self.config.insert_port(port);
         Ok(())

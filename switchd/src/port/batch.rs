@@ -206,6 +206,12 @@ impl Batch {
         ]
     }
 
+    /// What is left to do to `outgoing`, if anything.
+    pub(crate) fn unfinished(&self, outgoing: &Outgoing) -> Option<Offload> {
+        let offload = self.frames[outgoing.frame].offload;
+        (!offload.is_finished()).then(|| offload.shifted(outgoing.shift()))
+    }
+
     /// `outgoing` as it is written to a port with (`header_len` = [`HEADER_LEN`]) or without (0) virtio-net
     /// header.
     pub(crate) fn written(&self, outgoing: &Outgoing, header_len: usize) -> Written<'_> {

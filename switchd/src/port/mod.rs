@@ -2,9 +2,11 @@
 
 pub(crate) mod batch;
 mod error;
+mod headers;
 mod mover;
 pub mod offload;
 pub(crate) mod packet;
+pub mod segment;
 pub(crate) mod tap;
 
 use std::io;
@@ -36,6 +38,9 @@ pub(crate) enum Reception {
     Gone,
 }
 
+/// The error of a frame that could not be finished; no device of ours says it.
+const UNFINISHED: i32 = libc::EBADMSG;
+
 /// What became of frames handed to a port.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Sent {
@@ -47,6 +52,8 @@ pub(crate) struct Sent {
     pub(crate) down: u64,
     /// The kernel found fault with the frame.
     pub(crate) refused: u64,
+    /// The frame could not be finished for a port that takes only finished ones.
+    pub(crate) unfinished: u64,
 }
 
 impl Sent {
@@ -54,6 +61,14 @@ impl Sent {
     pub(crate) fn nowhere(frames: usize) -> Self {
         Self {
             down: frames as u64,
+            ..Self::default()
+        }
+    }
+
+    /// One frame that could not be finished.
+    fn unfinished() -> Self {
+        Self {
+            unfinished: 1,
             ..Self::default()
         }
     }
@@ -87,6 +102,7 @@ impl Sent {
                 | libc::EIO
                 | libc::EBADFD,
             ) => (&mut self.down, true),
+            Some(UNFINISHED) => (&mut self.unfinished, false),
             _ => (&mut self.refused, false),
         };
         *counter += 1;
@@ -101,5 +117,16 @@ impl Device {
             Self::Tap(tap) => tap.descriptor(),
             Self::Packet(packet) => packet.descriptor(),
         }
+    }
+}
+
+impl std::ops::AddAssign for Sent {
+    fn add_assign(&mut self, other: Self) {
+        self.frames += other.frames;
+        self.octets += other.octets;
+        self.full += other.full;
+        self.down += other.down;
+        self.refused += other.refused;
+        self.unfinished += other.unfinished;
     }
 }

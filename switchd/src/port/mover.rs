@@ -5,6 +5,7 @@ use std::io;
 use stp::PortNumber;
 
 use super::batch::{Batch, Outgoing};
+use super::segment::Segmenter;
 use super::{Device, Reception, Sent};
 use crate::config::Io;
 use crate::sys::uring::Ring;
@@ -14,6 +15,7 @@ use crate::sys::uring::Ring;
 pub(crate) struct Mover {
     ring: Option<Ring>,
     batch: Batch,
+    segmenter: Segmenter,
     /// Why there is no ring although one was wanted.
     fallback: Option<String>,
 }
@@ -55,6 +57,7 @@ impl Mover {
         Self {
             ring,
             batch: Batch::new(),
+            segmenter: Segmenter::default(),
             fallback,
         }
     }
@@ -107,17 +110,17 @@ impl Mover {
         leaving: impl Iterator<Item = (PortNumber, Option<&'a Device>, Leaving<'a>)>,
         mut count: impl FnMut(PortNumber, Sent),
     ) {
-        let batch = &self.batch;
+        let (batch, segmenter) = (&self.batch, &mut self.segmenter);
         let mut writes = self.ring.as_mut().map(Ring::writes);
         for (port, device, leaving) in leaving {
             let sent = match (device, &mut writes) {
                 (Some(Device::Tap(tap)), Some(writes)) => {
                     let done = |slot, octets, result| report(slot, octets, result, &mut count);
-                    tap.push(port, batch, leaving, writes, done);
+                    tap.push(port, batch, leaving, segmenter, writes, done);
                     continue;
                 }
-                (Some(Device::Tap(tap)), None) => tap.transmit(batch, leaving),
-                (Some(Device::Packet(packet)), _) => packet.transmit(batch, leaving),
+                (Some(Device::Tap(tap)), None) => tap.transmit(batch, leaving, segmenter),
+                (Some(Device::Packet(packet)), _) => packet.transmit(batch, leaving, segmenter),
                 (None, _) => Sent::nowhere(leaving.frames()),
             };
             count(port, sent);

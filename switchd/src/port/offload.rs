@@ -4,6 +4,7 @@
 //! 64 KiB. Both cross the switch whole, with this header telling the receiving side's kernel what is left
 //! (virtio 1.2, 5.1.6). A header is checked once, when the frame comes in.
 
+use super::headers::network_layer;
 use crate::tag::{ADDRESSES_LEN, TAG_LEN};
 
 /// Octets of the header on the ports of this crate: `struct virtio_net_hdr`, in the machine's byte order.
@@ -17,16 +18,16 @@ const GSO_TCPV6: u8 = 4;
 const GSO_UDP_L4: u8 = 5;
 const GSO_ECN: u8 = 0x80;
 
-const ETHERTYPE_IPV4: u16 = 0x0800;
-const ETHERTYPE_IPV6: u16 = 0x86dd;
-const ETHERTYPE_C_TAG: u16 = 0x8100;
-const ETHERTYPE_S_TAG: u16 = 0x88a8;
-const TAGS_MAX: usize = 3;
+pub(super) const ETHERTYPE_IPV4: u16 = 0x0800;
+pub(super) const ETHERTYPE_IPV6: u16 = 0x86dd;
+pub(super) const ETHERTYPE_C_TAG: u16 = 0x8100;
+pub(super) const ETHERTYPE_S_TAG: u16 = 0x88a8;
+pub(super) const TAGS_MAX: usize = 3;
 
 const TCP_CHECKSUM_AT: u16 = 16;
 const UDP_CHECKSUM_AT: u16 = 6;
-const PROTOCOL_TCP: u8 = 6;
-const PROTOCOL_UDP: u8 = 17;
+pub(super) const PROTOCOL_TCP: u8 = 6;
+pub(super) const PROTOCOL_UDP: u8 = 17;
 const IPV4_PROTOCOL_AT: usize = 9;
 
 /// What is left to be done to a frame. [`Offload::default`] is a finished frame.
@@ -59,8 +60,9 @@ struct Segments {
     header_len: u16,
 }
 
+/// What a super-frame is cut into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum SegmentKind {
+pub(super) enum SegmentKind {
     Tcp4,
     Tcp6,
     Udp,
@@ -138,6 +140,23 @@ impl Offload {
         self.segments.is_some()
     }
 
+    /// Whether nothing is left to do.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.checksum.is_none() && self.segments.is_none()
+    }
+
+    /// Where the sum of the checksum that is to be computed begins, and its place from there.
+    pub(super) fn checksum(&self) -> Option<(usize, usize)> {
+        let checksum = self.checksum?;
+        Some((usize::from(checksum.start), usize::from(checksum.offset)))
+    }
+
+    /// What the frame is cut into, and octets of payload in each piece.
+    pub(super) fn segments(&self) -> Option<(SegmentKind, u16)> {
+        self.segments.map(|segments| (segments.kind, segments.size))
+    }
+
     /// The header for the same frame after octets were put in (positive) or taken out behind the addresses.
     #[must_use]
     pub fn encode(&self, shift: isize) -> [u8; HEADER_LEN] {
@@ -161,7 +180,12 @@ impl Offload {
     /// The same work on the frame after a tag was put back in.
     #[must_use]
     pub(crate) fn with_tag(self) -> Self {
-        let shift = TAG_LEN.cast_signed();
+        self.shifted(TAG_LEN.cast_signed())
+    }
+
+    /// The same work on the frame after octets were put in or taken out behind the addresses.
+    #[must_use]
+    pub(crate) fn shifted(self, shift: isize) -> Self {
         Self {
             checksum: self.checksum.map(|checksum| Checksum {
                 start: shifted(checksum.start, shift),
@@ -198,7 +222,8 @@ impl Checksum {
 
 impl Segments {
     fn check(self, checksum: Option<Checksum>, frame: &[u8]) -> Result<(), OffloadError> {
-        let (ethertype, payload) = network_layer(frame).ok_or(OffloadError::Segments)?;
+        let (ethertype, at) = network_layer(frame).ok_or(OffloadError::Segments)?;
+        let payload = frame.get(at..).unwrap_or_default();
         let version = payload.first().map(|octet| octet >> 4);
         let ipv4 = ethertype == ETHERTYPE_IPV4 && version == Some(4);
         let ipv6 = ethertype == ETHERTYPE_IPV6 && version == Some(6);
@@ -230,19 +255,6 @@ impl SegmentKind {
             Self::Udp => GSO_UDP_L4,
         }
     }
-}
-
-/// EtherType behind the tags, and what follows it.
-fn network_layer(frame: &[u8]) -> Option<(u16, &[u8])> {
-    let mut at = ADDRESSES_LEN;
-    for _ in 0..=TAGS_MAX {
-        let (octets, payload) = frame.get(at..)?.split_first_chunk::<2>()?;
-        match u16::from_be_bytes(*octets) {
-            ETHERTYPE_C_TAG | ETHERTYPE_S_TAG => at += TAG_LEN,
-            ethertype => return Some((ethertype, payload)),
-        }
-    }
-    None
 }
 
 #[cfg(test)]

@@ -8,8 +8,9 @@ use std::array;
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use super::batch::{BATCH_MAX, Batch, Written};
+use super::batch::{BATCH_MAX, Batch, Outgoing, Written};
 use super::offload::HEADER_LEN;
+use super::segment::Segmenter;
 use super::{Leaving, PortError, Reception, Sent};
 use crate::link::{ADDRESS_GENERATION_NONE, Link, Namespace, Setting};
 use crate::sys::mmsg::{self, Incoming, PARTS};
@@ -29,6 +30,8 @@ pub(crate) struct Packet {
     socket: OwnedFd,
     index: u32,
     found: Found,
+    /// Frames leave finished.
+    finishes: bool,
 }
 
 /// How the interface was found, to leave it so.
@@ -45,7 +48,11 @@ impl Packet {
     ///
     /// # Errors
     /// It is none of Ethernet, it went meanwhile, or a privilege is missing. It is as it was then.
-    pub(crate) fn open(link: &Link, home: &mut Namespace) -> Result<Self, PortError> {
+    pub(crate) fn open(
+        link: &Link,
+        home: &mut Namespace,
+        offload: bool,
+    ) -> Result<Self, PortError> {
         if !link.is_ethernet {
             return Err(PortError::NotEthernet(link.name.clone()));
         }
@@ -69,6 +76,7 @@ impl Packet {
                 socket,
                 index: link.index,
                 found,
+                finishes: !offload,
             }),
             Err(error) => {
                 found.restore(link.index, home);
@@ -79,6 +87,16 @@ impl Packet {
 
     pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
+    }
+
+    /// How frames are moved, for people.
+    pub(crate) fn describe(&self) -> String {
+        let leave = if self.finishes {
+            "frames leave finished"
+        } else {
+            "offloads: all"
+        };
+        format!("packet socket, virtio-net header, {leave}")
     }
 
     /// Index of the interface.
@@ -126,25 +144,74 @@ impl Packet {
         Reception::Done
     }
 
-    /// Sends what leaves, of `batch` at most [`BATCH_MAX`] frames.
-    pub(crate) fn transmit(&self, batch: &Batch, leaving: Leaving<'_>) -> Sent {
-        let mut queue = &[][..];
-        let finished = match leaving {
-            Leaving::Relayed(relayed) => {
-                queue = &relayed[..relayed.len().min(BATCH_MAX)];
-                Written::finished(&[], HEADER_LEN)
-            }
-            Leaving::Own(frame) => Written::finished(frame, HEADER_LEN),
+    /// Sends what leaves.
+    pub(crate) fn transmit(
+        &self,
+        batch: &Batch,
+        leaving: Leaving<'_>,
+        segmenter: &mut Segmenter,
+    ) -> Sent {
+        let queue = match leaving {
+            Leaving::Relayed(queue) => queue,
+            Leaving::Own(frame) => return self.send(std::iter::once(frame)),
         };
-        let written: [Written<'_>; BATCH_MAX] = array::from_fn(|i| match queue.get(i) {
-            Some(outgoing) => batch.written(outgoing, HEADER_LEN),
-            None => finished,
-        });
-        let frames: [[IoSlice<'_>; PARTS]; BATCH_MAX] = array::from_fn(|i| {
-            let written = &written[i];
-            [IoSlice::new(written.head()), IoSlice::new(written.body)]
-        });
-        self.send_all(&frames[..queue.len().max(1)], &written)
+        let mut sent = Sent::default();
+        let mut rest = queue;
+        while !rest.is_empty() {
+            // As they are up to the first that is to be finished; that one by itself.
+            let unfinished = rest
+                .iter()
+                .take(BATCH_MAX)
+                .position(|outgoing| self.finishes && batch.unfinished(outgoing).is_some());
+            let ready = unfinished.unwrap_or(rest.len().min(BATCH_MAX));
+            sent += self.send_written(
+                rest[..ready]
+                    .iter()
+                    .map(|out| batch.written(out, HEADER_LEN)),
+            );
+            if unfinished.is_some() {
+                sent += self.finish(batch, &rest[ready], segmenter);
+            }
+            rest = &rest[ready + usize::from(unfinished.is_some())..];
+        }
+        sent
+    }
+
+    fn finish(&self, batch: &Batch, outgoing: &Outgoing, segmenter: &mut Segmenter) -> Sent {
+        let written = batch.written(outgoing, 0);
+        let offload = batch.unfinished(outgoing).unwrap_or_default();
+        match segmenter.finish(written.head(), written.body, &offload) {
+            Ok(pieces) => self.send(pieces),
+            Err(_) => Sent::unfinished(),
+        }
+    }
+
+    /// Sends finished frames.
+    fn send<'a>(&self, frames: impl Iterator<Item = &'a [u8]>) -> Sent {
+        self.send_written(frames.map(|frame| Written::finished(frame, HEADER_LEN)))
+    }
+
+    fn send_written<'a>(&self, mut frames: impl Iterator<Item = Written<'a>>) -> Sent {
+        let mut sent = Sent::default();
+        loop {
+            let none = Written::finished(&[], 0);
+            let mut len = 0;
+            let written: [Written<'_>; BATCH_MAX] = array::from_fn(|_| {
+                let next = frames.next();
+                len += usize::from(next.is_some());
+                next.unwrap_or(none)
+            });
+            if len == 0 {
+                return sent;
+            }
+            let parts: [[IoSlice<'_>; PARTS]; BATCH_MAX] = array::from_fn(|i| {
+                [
+                    IoSlice::new(written[i].head()),
+                    IoSlice::new(written[i].body),
+                ]
+            });
+            sent += self.send_all(&parts[..len], &written);
+        }
     }
 
     fn send_all(&self, mut frames: &[[IoSlice<'_>; PARTS]], written: &[Written<'_>]) -> Sent {

@@ -9,12 +9,15 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use nix::sys::uio::writev;
 use pnet_base::MacAddr;
 use stp::PortNumber;
+use tun_tap::{Iface, Mode};
 
-use super::batch::{BATCH_MAX, Batch, Written};
-use super::offload::HEADER_LEN;
-use super::{Leaving, PortError, Reception, Sent};
+use super::batch::{BATCH_MAX, Batch, Outgoing, Written};
+use super::offload::{HEADER_LEN, Offload};
+use super::segment::Segmenter;
+use super::{Leaving, PortError, Reception, Sent, UNFINISHED};
 use crate::link::{Namespace, NamespaceId, Namespaces, Setting};
 use crate::sys::tun::{self, OFFLOAD_CSUM, OFFLOAD_TSO, OFFLOAD_USO};
 use crate::sys::uring::{Ring, Target, Writes};
@@ -37,14 +40,25 @@ const OFFLOADS: [(libc::c_uint, &str); 4] = [
     (0, "none"),
 ];
 
-/// The file side of a tap.
+/// A tap of our own.
 #[derive(Debug)]
 pub(crate) struct Tap {
-    file: File,
+    side: Side,
     address: MacAddr,
+    /// What the kernel end may leave undone.
     offloads: &'static str,
+    /// What was wanted and could not be had.
+    trouble: Option<String>,
     /// Reads to ask of the ring next time: a read of nothing costs 100 ns, a turn too short more.
     reads: AtomicUsize,
+}
+
+/// The file side.
+enum Side {
+    /// With a virtio-net header before every frame; frames may be unfinished.
+    Header(File),
+    /// Finished frames and nothing else.
+    Finished(Iface),
 }
 
 /// Where a tap's kernel end is.
@@ -63,7 +77,11 @@ impl Tap {
     ///
     /// # Errors
     /// The name is taken or impossible, a privilege or the tun module is missing. Nothing is left then.
-    pub(crate) fn create(name: &str, home: &mut Namespace) -> Result<Self, PortError> {
+    pub(crate) fn create(
+        name: &str,
+        home: &mut Namespace,
+        offload: bool,
+    ) -> Result<Self, PortError> {
         if crate::sys::interface_name(name).is_err() {
             return Err(PortError::Name(name.to_owned()));
         }
@@ -73,46 +91,70 @@ impl Tap {
         if taken.is_some() {
             return Err(PortError::Exists(name.to_owned()));
         }
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .custom_flags(libc::O_NONBLOCK)
-            .open("/dev/net/tun")
-            .map_err(|error| match error.raw_os_error() {
-                Some(libc::ENOENT | libc::ENODEV | libc::ENXIO) => {
-                    PortError::NoTun(name.to_owned())
-                }
-                _ => PortError::new(name, "open /dev/net/tun", error),
-            })?;
-        tun::create_tap(file.as_fd(), name).map_err(|error| match error.raw_os_error() {
+        let mut trouble = None;
+        let side = match offload.then(|| Side::with_header(name)) {
+            Some(Err(error)) if error.raw_os_error() == Some(libc::EINVAL) => {
+                trouble = Some(format!("no virtio-net header here: {error}"));
+                Side::without_header(name)
+            }
+            Some(side) => side,
+            None => Side::without_header(name),
+        };
+        let side = side.map_err(|error| match error.raw_os_error() {
+            Some(libc::ENOENT | libc::ENODEV | libc::ENXIO) => PortError::NoTun(name.to_owned()),
             Some(libc::EBUSY) => PortError::Exists(name.to_owned()),
             _ => PortError::new(name, "create a tap", error),
         })?;
-        Self::set_up(file, name, home)
+        Self::set_up(side, name, home, trouble)
             .map_err(|error| PortError::new(name, "set up its tap", error))
     }
 
-    fn set_up(file: File, name: &str, home: &mut Namespace) -> io::Result<Self> {
-        let header_len = libc::c_int::try_from(HEADER_LEN).expect("10");
-        tun::set_header_len(file.as_fd(), header_len)?;
-        let (_, offloads) = OFFLOADS
-            .into_iter()
-            .find(|&(offloads, _)| tun::set_offload(file.as_fd(), offloads).is_ok())
-            .unwrap_or(OFFLOADS[OFFLOADS.len() - 1]);
-        let address = port_address(tun::address(file.as_fd())?);
+    fn set_up(
+        side: Side,
+        name: &str,
+        home: &mut Namespace,
+        trouble: Option<String>,
+    ) -> io::Result<Self> {
+        let file = side.descriptor();
+        let mut offloads = OFFLOADS[OFFLOADS.len() - 1].1;
+        if side.header_len() > 0 {
+            let header_len = libc::c_int::try_from(HEADER_LEN).expect("10");
+            tun::set_header_len(file, header_len)?;
+            let granted = OFFLOADS
+                .into_iter()
+                .find(|&(offloads, _)| tun::set_offload(file, offloads).is_ok());
+            offloads = granted.map_or(offloads, |(_, words)| words);
+        }
+        let address = port_address(tun::address(file)?);
         let link = home.by_name(name)?;
         let link = link.ok_or_else(|| io::Error::from_raw_os_error(libc::ENODEV))?;
         home.set(link.index, Setting::Up(true))?;
         Ok(Self {
-            file,
+            side,
             address,
             offloads,
+            trouble,
             reads: AtomicUsize::new(READS_MIN),
         })
     }
 
     pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
-        self.file.as_fd()
+        self.side.descriptor()
+    }
+
+    /// How frames are moved, for people; `by` is the mover's part.
+    pub(crate) fn describe(&self, by: &str) -> String {
+        let header = match (&self.side, &self.trouble) {
+            (Side::Header(_), _) => format!("virtio-net header, offloads: {}", self.offloads),
+            (Side::Finished(_), None) => "frames finished".to_owned(),
+            (Side::Finished(_), Some(why)) => format!("frames finished ({why})"),
+        };
+        format!("tap, {by}, {header}")
+    }
+
+    /// What was wanted and could not be had.
+    pub(crate) fn trouble(&self) -> Option<&str> {
+        self.trouble.as_deref()
     }
 
     /// Address of the port, not that of the kernel end: that is the host's.
@@ -120,14 +162,9 @@ impl Tap {
         self.address
     }
 
-    /// The offloads the kernel granted.
-    pub(crate) fn offloads(&self) -> &'static str {
-        self.offloads
-    }
-
     /// Raises or drops the carrier that the host sees.
     pub(crate) fn set_carrier(&self, carrier: bool) -> io::Result<()> {
-        tun::set_carrier(self.file.as_fd(), carrier)
+        tun::set_carrier(self.descriptor(), carrier)
     }
 
     /// Finds the kernel end, opening its namespace if need be.
@@ -136,17 +173,17 @@ impl Tap {
     /// `EBADFD` if the device was deleted; else its state cannot be known.
     pub(crate) fn locate(&self, namespaces: &mut Namespaces) -> io::Result<Place> {
         for _ in 0..LOCATE_TRIES {
-            let before = File::from(tun::namespace(self.file.as_fd())?);
+            let before = File::from(tun::namespace(self.descriptor())?);
             let (id, is_new) = namespaces.enter(&before)?;
-            let name = tun::name(self.file.as_fd())?;
+            let name = tun::name(self.descriptor())?;
             let Some(namespace) = namespaces.get_mut(id) else {
                 continue;
             };
             let Some(link) = namespace.by_name(&name)? else {
                 continue;
             };
-            let after = File::from(tun::namespace(self.file.as_fd())?);
-            if NamespaceId::of(&after)? == id && tun::name(self.file.as_fd())? == name {
+            let after = File::from(tun::namespace(self.descriptor())?);
+            if NamespaceId::of(&after)? == id && tun::name(self.descriptor())? == name {
                 return Ok(Place {
                     namespace: id,
                     index: link.index,
@@ -168,9 +205,10 @@ impl Tap {
 
     /// Reads at most a batch of frames, one by one.
     pub(crate) fn receive(&self, batch: &mut Batch) -> Reception {
+        let header_len = self.side.header_len();
         let mut results = [-libc::EAGAIN; BATCH_MAX];
-        for (result, place) in results.iter_mut().zip(batch.places(HEADER_LEN)) {
-            match (&self.file).read(place) {
+        for (result, place) in results.iter_mut().zip(batch.places(header_len)) {
+            match self.side.read(place) {
                 Ok(octets) => *result = i32::try_from(octets).unwrap_or(i32::MAX),
                 Err(error) => {
                     *result = -error.raw_os_error().unwrap_or(libc::EIO);
@@ -178,7 +216,7 @@ impl Tap {
                 }
             }
         }
-        take(batch, &results)
+        take(batch, header_len, &results)
     }
 
     /// Reads at most a batch of frames in one call.
@@ -188,10 +226,11 @@ impl Tap {
         port: PortNumber,
         batch: &mut Batch,
     ) -> Reception {
+        let header_len = self.side.header_len();
         let asked = self.reads.load(Ordering::Relaxed);
-        let places = batch.places(HEADER_LEN).into_iter().take(asked);
+        let places = batch.places(header_len).into_iter().take(asked);
         let results = ring.read(self.target(port), places);
-        let reception = take(batch, results);
+        let reception = take(batch, header_len, results);
         let next = if batch.len() == asked {
             2 * asked
         } else {
@@ -201,33 +240,45 @@ impl Tap {
         reception
     }
 
+    /// What is left to do to `outgoing` before this port takes it.
+    fn unfinished(&self, batch: &Batch, outgoing: &Outgoing) -> Option<Offload> {
+        match self.side {
+            Side::Header(_) => None,
+            Side::Finished(_) => batch.unfinished(outgoing),
+        }
+    }
+
     /// Writes what leaves, one by one.
-    pub(crate) fn transmit(&self, batch: &Batch, leaving: Leaving<'_>) -> Sent {
+    pub(crate) fn transmit(
+        &self,
+        batch: &Batch,
+        leaving: Leaving<'_>,
+        segmenter: &mut Segmenter,
+    ) -> Sent {
+        let header_len = self.side.header_len();
+        let queue = match leaving {
+            Leaving::Relayed(queue) => queue,
+            Leaving::Own(frame) => return self.write(&Written::finished(frame, header_len)),
+        };
         let mut sent = Sent::default();
-        match leaving {
-            Leaving::Relayed(queue) => {
-                for outgoing in queue {
-                    self.write(&batch.written(outgoing, HEADER_LEN), &mut sent);
-                }
-            }
-            Leaving::Own(frame) => self.write(&Written::finished(frame, HEADER_LEN), &mut sent),
+        for outgoing in queue {
+            let written = batch.written(outgoing, header_len);
+            sent += match self.unfinished(batch, outgoing) {
+                None => self.write(&written),
+                Some(offload) => match segmenter.finish(written.head(), written.body, &offload) {
+                    Ok(pieces) => pieces.fold(Sent::default(), |mut sent, piece| {
+                        sent += self.write(&Written::finished(piece, header_len));
+                        sent
+                    }),
+                    Err(_) => Sent::unfinished(),
+                },
+            };
         }
         sent
     }
 
-    fn write(&self, written: &Written<'_>, sent: &mut Sent) {
-        let result = if written.head().is_empty() {
-            (&self.file).write(written.body)
-        } else {
-            let parts = [IoSlice::new(written.head()), IoSlice::new(written.body)];
-            (&self.file).write_vectored(&parts)
-        };
-        match result {
-            Ok(_) => sent.count(written.octets),
-            Err(error) => {
-                sent.refused(error);
-            }
-        }
+    fn write(&self, written: &Written<'_>) -> Sent {
+        Sent::of(written.octets, self.side.write(written))
     }
 
     /// Adds what leaves to `writes`; `done` hears of it when they are run.
@@ -236,30 +287,112 @@ impl Tap {
         port: PortNumber,
         batch: &'a Batch,
         leaving: Leaving<'a>,
+        segmenter: &mut Segmenter,
         writes: &mut Writes<'_, 'a>,
         mut done: impl FnMut(u16, usize, io::Result<usize>),
     ) {
-        let mut push = |written: &Written<'a>| {
-            let (head, body, octets) = (written.head(), written.body, written.octets);
-            writes.push(self.target(port), head, body, octets, &mut done);
+        let (target, header_len) = (self.target(port), self.side.header_len());
+        let queue = match leaving {
+            Leaving::Relayed(queue) => queue,
+            Leaving::Own(frame) => {
+                let own = Written::finished(frame, header_len);
+                return writes.push(target, own.head(), frame, own.octets, done);
+            }
         };
-        match leaving {
-            Leaving::Relayed(queue) => {
-                for outgoing in queue {
-                    push(&batch.written(outgoing, HEADER_LEN));
+        for outgoing in queue {
+            let written = batch.written(outgoing, header_len);
+            let Some(offload) = self.unfinished(batch, outgoing) else {
+                writes.push(
+                    target,
+                    written.head(),
+                    written.body,
+                    written.octets,
+                    &mut done,
+                );
+                continue;
+            };
+            match segmenter.finish(written.head(), written.body, &offload) {
+                Ok(pieces) => {
+                    let mut aside = writes.aside(&mut done);
+                    for piece in pieces {
+                        aside.push(target, &[], piece, piece.len(), &mut done);
+                    }
+                    aside.run(&mut done);
+                }
+                Err(_) => {
+                    let error = io::Error::from_raw_os_error(UNFINISHED);
+                    done(port.get(), written.octets, Err(error));
                 }
             }
-            Leaving::Own(frame) => push(&Written::finished(frame, HEADER_LEN)),
         }
     }
 }
 
+impl Side {
+    fn with_header(name: &str) -> io::Result<Self> {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .custom_flags(libc::O_NONBLOCK)
+            .open("/dev/net/tun")?;
+        tun::create_tap(file.as_fd(), name)?;
+        Ok(Self::Header(file))
+    }
+
+    fn without_header(name: &str) -> io::Result<Self> {
+        let tap = Iface::without_packet_info(name, Mode::Tap)?;
+        let side = Self::Finished(tap);
+        nix::fcntl::fcntl(
+            side.descriptor(),
+            nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::O_NONBLOCK),
+        )?;
+        Ok(side)
+    }
+
+    fn descriptor(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Header(file) => file.as_fd(),
+            Self::Finished(tap) => tun::file_side(tap),
+        }
+    }
+
+    fn header_len(&self) -> usize {
+        match self {
+            Self::Header(_) => HEADER_LEN,
+            Self::Finished(_) => 0,
+        }
+    }
+
+    fn read(&self, place: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Header(file) => (&mut &*file).read(place),
+            Self::Finished(tap) => tap.recv(place),
+        }
+    }
+
+    fn write(&self, written: &Written<'_>) -> io::Result<usize> {
+        let parts = [IoSlice::new(written.head()), IoSlice::new(written.body)];
+        match self {
+            Self::Header(file) if written.head().is_empty() => (&mut &*file).write(written.body),
+            Self::Finished(tap) if written.head().is_empty() => tap.send(written.body),
+            // A changed beginning: two pieces, one write.
+            Self::Header(_) | Self::Finished(_) => Ok(writev(self.descriptor(), &parts)?),
+        }
+    }
+}
+
+impl std::fmt::Debug for Side {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Side").field(&self.descriptor()).finish()
+    }
+}
+
 /// Takes what reads have put into the places of `batch`: octets, or the negative of an error.
-fn take(batch: &mut Batch, results: &[i32]) -> Reception {
+fn take(batch: &mut Batch, header_len: usize, results: &[i32]) -> Reception {
     let mut reception = Reception::Done;
     for (place, &result) in results.iter().enumerate() {
         match (usize::try_from(result), -result) {
-            (Ok(octets), _) => batch.accept(place, octets, HEADER_LEN, None),
+            (Ok(octets), _) => batch.accept(place, octets, header_len, None),
             (Err(_), libc::EAGAIN) => {}
             (Err(_), libc::EBADFD) => reception = Reception::Gone,
             // A frame that the kernel could not describe in a virtio-net header; it is gone.

@@ -33,6 +33,12 @@ pub(crate) fn create_tap(tun: BorrowedFd<'_>, name: &str) -> io::Result<()> {
     Ok(())
 }
 
+/// The file side of a tap that `tun-tap` has opened.
+pub(crate) fn file_side(tap: &tun_tap::Iface) -> BorrowedFd<'_> {
+    // SAFETY: `tap` owns the descriptor and is borrowed for as long as the result lives.
+    unsafe { BorrowedFd::borrow_raw(tap.as_raw_fd()) }
+}
+
 /// Says which unfinished frames the reader of the tap can take; `OFFLOAD_*`, combined.
 ///
 /// # Errors

@@ -298,6 +298,15 @@ impl<'a> Writes<'_, 'a> {
             done(op.slot, op.octets, result);
         }
     }
+
+    /// After a [`Self::run`], writes of memory that is lent for a shorter time.
+    pub(crate) fn aside<'b>(
+        &mut self,
+        done: impl FnMut(u16, usize, io::Result<usize>),
+    ) -> Writes<'_, 'b> {
+        self.run(done);
+        self.ring.writes()
+    }
 }
 
 impl Op {

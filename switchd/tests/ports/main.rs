@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod fallbacks;
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::time::Duration;
