@@ -25,9 +25,12 @@ impl Tree {
             [
                 port.message_age_timer.due(self.times.max_age),
                 port.forward_delay_timer.due(self.times.forward_delay),
-                port.hold_timer
-                    .due(HOLD_TIME)
-                    .filter(|_| port.config_pending),
+                // Asked of nearly every port of every bridge at every event, and nearly never pending.
+                if port.config_pending {
+                    port.hold_timer.due(HOLD_TIME)
+                } else {
+                    None
+                },
             ]
         });
         bridge.into_iter().chain(ports).flatten().min()

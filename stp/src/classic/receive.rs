@@ -55,11 +55,17 @@ impl Tree {
             }
             return;
         }
-        let was_root = self.is_root_bridge();
-        self.record_config_information(index, config, context);
-        self.configuration_update(context);
-        self.port_state_selection(context);
-        self.follow_root(was_root, context);
+        if self.is_repetition(index, config) {
+            self.record_config_information(index, config, context);
+            #[cfg(test)]
+            assert!(self.is_at_rest(context.now), "{self:?}");
+        } else {
+            let was_root = self.is_root_bridge();
+            self.record_config_information(index, config, context);
+            self.configuration_update(context);
+            self.port_state_selection(context);
+            self.follow_root(was_root, context);
+        }
         if self.root_port == Some(index) {
             self.record_config_timeout_values(index, config, context);
             self.config_bpdu_generation(context);
@@ -67,6 +73,27 @@ impl Tree {
                 self.topology_change_acknowledged(context);
             }
         }
+    }
+
+    /// Whether the BPDU says what is known of the LAN already, as nearly all do. Then 8.6.7 and 8.6.11, which depend on
+    /// nothing but what is known of each LAN, would find all as they left it; and they look at every port of the bridge.
+    fn is_repetition(&self, index: usize, config: &ConfigBpdu) -> bool {
+        let port = &self.ports[index];
+        port.message_age_timer.is_running() && port.designated == config.vector()
+    }
+
+    /// Whether 8.6.7 and 8.6.11 find nothing to do.
+    #[cfg(test)]
+    fn is_at_rest(&self, now: Duration) -> bool {
+        let mut again = self.clone();
+        let mut actions = Vec::new();
+        let context = &mut Context {
+            now,
+            actions: &mut actions,
+        };
+        again.configuration_update(context);
+        again.port_state_selection(context);
+        actions.is_empty() && format!("{again:?}") == format!("{self:?}")
     }
 
     /// 8.7.2. Only the designated port of a LAN answers, so one bridge passes the notification on.

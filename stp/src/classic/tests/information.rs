@@ -1,5 +1,8 @@
 //! What is heard, believed, answered and relayed.
 
+use proptest::collection::vec;
+use proptest::prelude::*;
+
 use super::*;
 
 #[test]
@@ -207,4 +210,29 @@ fn rapid_bpdus_are_counted_and_ignored() {
     assert_eq!(receive(&mut bridge, S, 1, Bpdu::Rst(rst)), []);
     assert_eq!(status(&bridge, 1).counters.rst_received, 1);
     assert!(bridge.tree(TREE).is_root());
+}
+
+proptest! {
+    /// The check is within: a repetition finds a tree at rest, whatever came before.
+    #[test]
+    fn what_is_said_again_changes_nothing(
+        events in vec((1_u16..=4, 1_u8..=7, 0_u32..3, 1_u16..=2, 0_u64..3_000, 0_u8..12), 1..120),
+    ) {
+        let mut bridge = bridge(4);
+        let mut now = Duration::ZERO;
+        for (number, root, cost, sender, wait, kind) in events {
+            now += Duration::from_millis(wait);
+            run(&mut bridge, now);
+            match kind {
+                0 => drop(link_down(&mut bridge, now, number)),
+                1 => drop(link_up(&mut bridge, now, number)),
+                2 => now += 8 * S,
+                _ => {
+                    let said = config(root, cost * 10, root + u8::from(sender == 2));
+                    receive(&mut bridge, now, number, Bpdu::Config(said));
+                    receive(&mut bridge, now, number, Bpdu::Config(said));
+                }
+            }
+        }
+    }
 }
