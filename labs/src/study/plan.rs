@@ -231,7 +231,7 @@ impl Default for Plan {
 }
 
 /// Trials of a point of the depth chapter: small networks, much chance.
-const DEPTH_TRIALS: u32 = 20;
+const DEPTH_TRIALS: u32 = 10;
 
 impl Plan {
     /// The present form of plans and tables.
@@ -324,7 +324,9 @@ fn trials_of(family: Family) -> impl Fn(u32) -> u32 {
             seed: 1,
         };
         let affordable = 4_000 / key.cost();
-        u32::try_from(affordable.clamp(3, 30)).unwrap_or(30)
+        // One trial of the largest can take a minute.
+        let least = if size < 500 { 3 } else { 1 };
+        u32::try_from(affordable.clamp(least, 30)).unwrap_or(30)
     }
 }
 

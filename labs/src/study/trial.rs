@@ -14,8 +14,9 @@ use super::record::{Metric, Outcome, Record};
 use crate::sim::checks::cycle;
 use crate::sim::{LinkState, Operation, Power, Totals, WorldError};
 
-/// How long a network may take to settle after the event. Six times the longest promise of the protocol.
-pub const PATIENCE: Duration = Duration::from_secs(300);
+/// How long a network may take to settle after the event: more than three times the longest promise of the protocol. What is
+/// too deep to settle at all costs that time in full, and is the larger part of a study.
+pub const PATIENCE: Duration = Duration::from_secs(180);
 /// How long it may take to settle before the event: twice forward delay, and to be sure of it, thrice.
 pub const PATIENCE_BEFORE: Duration = Duration::from_secs(180);
 /// How long hosts speak before the event: each has been asked at least once.
