@@ -98,7 +98,7 @@ impl ConfigBpdu {
 }
 
 /// The role an RST BPDU's sender gives its port (802.1D-2004 9.2.9).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RstRole {
     /// 0: unknown; a receiver treats the BPDU as a configuration BPDU.
     Unknown,

@@ -100,6 +100,12 @@ pub struct BridgeId {
 }
 
 impl BridgeId {
+    /// All bits zero: no bridge.
+    pub(crate) const NONE: Self = Self {
+        settable: 0,
+        address: MacAddr(0, 0, 0, 0, 0, 0),
+    };
+
     /// The identifier of a bridge, with extension 0.
     #[must_use]
     pub const fn new(priority: BridgePriority, address: MacAddr) -> Self {

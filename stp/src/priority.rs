@@ -1,5 +1,7 @@
 //! The order that spanning tree is built on (802.1D-1998 8.6.8, 8.7.1; 802.1D-2004 17.6).
 
+use core::fmt;
+
 use crate::cost::PathCost;
 use crate::id::{BridgeId, PortId};
 
@@ -40,6 +42,127 @@ impl PriorityVector {
             return key(self) < key(held);
         }
         self.designated_bridge != own || self.designated_port <= held.designated_port
+    }
+}
+
+/// The priority vector of all spanning trees (802.1Q 13.9, 13.11): the order of the fields is the order of comparison,
+/// lower is better. The receiving port, the last tie-breaker, is compared beside it.
+///
+/// Of the common tree it says how its root is reached from outside the region, and how the region's root is reached from
+/// within. A rapid bridge is a region of its own: its regional root is itself, at no cost. In an instance of a region the
+/// first two fields say nothing and are the same for all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TreeVector {
+    /// The bridge taken for the common root.
+    pub root: BridgeId,
+    /// The cost between the regions on the way to it.
+    pub external_root_path_cost: u32,
+    /// The bridge taken for the root within the region.
+    pub regional_root: BridgeId,
+    /// The cost to it.
+    pub internal_root_path_cost: u32,
+    /// The bridge that speaks for the LAN.
+    pub designated_bridge: BridgeId,
+    /// Its port on the LAN.
+    pub designated_port: PortId,
+}
+
+impl TreeVector {
+    /// What a tree without a region knows of this: root, external cost, bridge, port.
+    #[must_use]
+    pub const fn common(&self) -> PriorityVector {
+        PriorityVector {
+            root: self.root,
+            root_path_cost: self.external_root_path_cost,
+            designated_bridge: self.designated_bridge,
+            designated_port: self.designated_port,
+        }
+    }
+
+    /// The same within a region: regional root, internal cost, bridge, port.
+    #[must_use]
+    pub const fn internal(&self) -> PriorityVector {
+        PriorityVector {
+            root: self.regional_root,
+            root_path_cost: self.internal_root_path_cost,
+            designated_bridge: self.designated_bridge,
+            designated_port: self.designated_port,
+        }
+    }
+
+    /// Whether both come from the same port of the same bridge: by address and port number, because priorities may be
+    /// changed meanwhile (802.1D-2004 17.6).
+    pub(crate) fn same_speaker(&self, other: &Self) -> bool {
+        self.designated_bridge.address() == other.designated_bridge.address()
+            && self.designated_port.number() == other.designated_port.number()
+    }
+
+    /// Whether this information, just received, is superior to `held`: better, or other news from whom `held` came
+    /// (802.1D-2004 17.6).
+    pub(crate) fn is_superior_to(&self, held: &Self) -> bool {
+        self < held || (self != held && self.same_speaker(held))
+    }
+
+    /// The field in which two vectors first differ.
+    pub(crate) fn decided_by(&self, other: &Self) -> Option<Component> {
+        [
+            (self.root == other.root, Component::Root),
+            (
+                self.external_root_path_cost == other.external_root_path_cost,
+                Component::ExternalRootPathCost,
+            ),
+            (
+                self.regional_root == other.regional_root,
+                Component::RegionalRoot,
+            ),
+            (
+                self.internal_root_path_cost == other.internal_root_path_cost,
+                Component::InternalRootPathCost,
+            ),
+            (
+                self.designated_bridge == other.designated_bridge,
+                Component::DesignatedBridge,
+            ),
+            (
+                self.designated_port == other.designated_port,
+                Component::DesignatedPort,
+            ),
+        ]
+        .into_iter()
+        .find_map(|(same, component)| (!same).then_some(component))
+    }
+}
+
+/// The part of a comparison that decided it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Component {
+    /// The root's identifier.
+    Root,
+    /// The cost to the root, or between the regions on the way to it.
+    ExternalRootPathCost,
+    /// The regional root's identifier.
+    RegionalRoot,
+    /// The cost to it.
+    InternalRootPathCost,
+    /// The identifier of the bridge that speaks for the LAN.
+    DesignatedBridge,
+    /// The identifier of its port.
+    DesignatedPort,
+    /// The identifier of our own port.
+    ReceivingPort,
+}
+
+impl fmt::Display for Component {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Root => "root",
+            Self::ExternalRootPathCost => "root path cost",
+            Self::RegionalRoot => "regional root",
+            Self::InternalRootPathCost => "internal root path cost",
+            Self::DesignatedBridge => "designated bridge",
+            Self::DesignatedPort => "designated port",
+            Self::ReceivingPort => "receiving port",
+        })
     }
 }
 

@@ -3,6 +3,7 @@
 
 use core::time::Duration;
 
+use crate::bpdu::Bpdu;
 use crate::config::{Inconsistency, Protocol};
 use crate::cost::PathCost;
 use crate::event::{PortRole, PortState};
@@ -169,6 +170,36 @@ impl PortCounters {
     #[must_use]
     pub const fn bpdus_received(&self) -> u64 {
         self.config_received + self.tcn_received + self.rst_received + self.mst_received
+    }
+
+    pub(crate) const fn count_received(&mut self, bpdu: &Bpdu) {
+        match bpdu {
+            Bpdu::Config(_) => self.config_received += 1,
+            Bpdu::Tcn => self.tcn_received += 1,
+            Bpdu::Rst(_) => self.rst_received += 1,
+            Bpdu::Mst(_) => self.mst_received += 1,
+        }
+    }
+
+    /// The sums.
+    #[must_use]
+    pub(crate) const fn plus(&self, other: &Self) -> Self {
+        Self {
+            config_received: self.config_received + other.config_received,
+            tcn_received: self.tcn_received + other.tcn_received,
+            rst_received: self.rst_received + other.rst_received,
+            mst_received: self.mst_received + other.mst_received,
+            config_sent: self.config_sent + other.config_sent,
+            tcn_sent: self.tcn_sent + other.tcn_sent,
+            rst_sent: self.rst_sent + other.rst_sent,
+            mst_sent: self.mst_sent + other.mst_sent,
+            discarded_disabled: self.discarded_disabled + other.discarded_disabled,
+            discarded_own: self.discarded_own + other.discarded_own,
+            discarded_filtered: self.discarded_filtered + other.discarded_filtered,
+            forward_transitions: self.forward_transitions + other.forward_transitions,
+            message_age_expiries: self.message_age_expiries + other.message_age_expiries,
+            guard_trips: self.guard_trips + other.guard_trips,
+        }
     }
 
     /// All BPDUs sent.

@@ -8,6 +8,7 @@ use core::time::Duration;
 
 use super::topology_change::Cause;
 use super::{Context, Tree};
+use crate::config::Inconsistency;
 use crate::event::PortState;
 use crate::times::HOLD_TIME;
 
@@ -106,6 +107,7 @@ impl Tree {
         let port = &mut self.ports[index];
         port.message_age_timer.stop();
         port.counters.message_age_expiries += 1;
+        port.held = port.loop_guard.then_some(Inconsistency::Loop);
         self.become_designated_port(index);
         self.configuration_update(context);
         self.port_state_selection(context);

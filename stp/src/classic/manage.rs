@@ -12,6 +12,15 @@ impl Tree {
     pub(crate) fn enable_port(&mut self, index: usize, context: &mut Context<'_>) {
         self.initialize_port(index);
         self.port_state_selection(context);
+        if self.ports[index].state == PortState::Blocking {
+            // A guard holds it.
+            self.ports[index].state_since = Some(context.now);
+            context.act(Action::SetState {
+                port: self.number(index),
+                tree: self.id,
+                state: PortState::Blocking,
+            });
+        }
         if self.is_root_bridge() && !self.hello_timer.is_running() {
             self.config_bpdu_generation(context);
             self.hello_timer.start(context.now);
@@ -28,6 +37,8 @@ impl Tree {
         port.message_age_timer.stop();
         port.forward_delay_timer.stop();
         port.hold_timer.stop();
+        port.held = None;
+        port.rival = None;
     }
 
     /// 8.8.3. What was learned on the port is worth nothing any more.
@@ -36,6 +47,8 @@ impl Tree {
         self.become_designated_port(index);
         self.set_role(index, PortRole::Disabled, context);
         self.set_state(index, PortState::Disabled, context);
+        self.ports[index].held = None;
+        self.update_inconsistency(index, context);
         context.act(Action::Flush {
             port: self.number(index),
             tree: self.id,
@@ -118,6 +131,11 @@ impl Tree {
         self.make_blocking(index, context);
         self.ports[index].edge = false;
         self.port_state_selection(context);
+    }
+
+    /// Guards have changed what ports may be.
+    pub(super) fn reconfigure_guards(&mut self, context: &mut Context<'_>) {
+        self.reconfigure(self.is_root_bridge(), context);
     }
 
     /// Configuration update, port state selection, and what follows for the root.

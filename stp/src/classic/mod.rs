@@ -11,11 +11,13 @@
 //! | `receive.rs` | 8.7.1, 8.7.2 |
 //! | `expire.rs` | 8.7.3 to 8.7.8, and in which order |
 //! | `manage.rs` | 8.8 |
+//! | `guard.rs`, `why.rs` | guards; why a port is what it is |
 //! | `status.rs` | what is shown |
 //!
 //! A procedure has the name it has in the standard. Ports go by their index, which is number order.
 
 mod expire;
+mod guard;
 mod manage;
 mod receive;
 mod record;
@@ -24,6 +26,7 @@ mod status;
 mod topology_change;
 mod transmit;
 mod update;
+mod why;
 
 #[cfg(test)]
 mod tests;
@@ -111,6 +114,18 @@ struct TreePort {
     counters: PortCounters,
     /// The guard that holds the port.
     inconsistent: Option<Inconsistency>,
+    /// Held by loop guard.
+    held: Option<Inconsistency>,
+    /// Held by somebody outside: [`crate::Bridge::hold_port`].
+    held_outside: Option<Inconsistency>,
+    /// Root guard: never the way to the root.
+    restricted_role: bool,
+    /// Topology change guard: changes told of here go no further.
+    restricted_tcn: bool,
+    /// Information that ceases to come does not make the port designated.
+    loop_guard: bool,
+    /// What somebody worse said on the LAN last.
+    rival: Option<PriorityVector>,
 }
 
 impl TreePort {
@@ -180,6 +195,12 @@ impl Tree {
             hold_timer: Timer::default(),
             counters: PortCounters::default(),
             inconsistent: None,
+            held: None,
+            held_outside: None,
+            restricted_role: false,
+            restricted_tcn: false,
+            loop_guard: false,
+            rival: None,
         };
         self.ports.insert(index, port);
         self.root_port = self.root_port.map(|root| root + usize::from(root >= index));

@@ -14,21 +14,16 @@ impl Tree {
     /// configuration BPDUs falls back to them.
     pub(crate) fn receive(&mut self, index: usize, bpdu: &Bpdu, context: &mut Context<'_>) {
         let enabled = self.ports[index].is_enabled();
-        let counters = &mut self.ports[index].counters;
         if !enabled {
-            counters.discarded_disabled += 1;
+            self.ports[index].counters.discarded_disabled += 1;
             return;
         }
+        self.ports[index].counters.count_received(bpdu);
+        self.end_silence(index, context);
         match bpdu {
-            Bpdu::Config(config) => {
-                counters.config_received += 1;
-                self.received_config_bpdu(index, config, context);
-            }
-            Bpdu::Tcn => {
-                counters.tcn_received += 1;
-                self.received_tcn_bpdu(index, context);
-            }
-            Bpdu::Rst(_) | Bpdu::Mst(_) => counters.rst_received += 1,
+            Bpdu::Config(config) => self.received_config_bpdu(index, config, context),
+            Bpdu::Tcn => self.received_tcn_bpdu(index, context),
+            Bpdu::Rst(_) | Bpdu::Mst(_) => {}
         }
     }
 
@@ -50,6 +45,7 @@ impl Tree {
             return;
         }
         if !config.vector().supersedes(&port.designated, self.bridge_id) {
+            port.rival = Some(config.vector());
             if self.is_designated_port(index) {
                 self.reply_to_config_bpdu(index, context);
             }
@@ -99,6 +95,10 @@ impl Tree {
     /// 8.7.2. Only the designated port of a LAN answers, so one bridge passes the notification on.
     fn received_tcn_bpdu(&mut self, index: usize, context: &mut Context<'_>) {
         if self.is_designated_port(index) {
+            if self.ports[index].restricted_tcn {
+                self.acknowledge_topology_change(index, context);
+                return;
+            }
             self.topology_change_detection(Cause::Notification(index), context);
             self.acknowledge_topology_change(index, context);
         }

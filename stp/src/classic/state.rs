@@ -10,7 +10,18 @@ impl Tree {
         for index in 0..self.ports.len() {
             let role = self.select_role(index);
             self.set_role(index, role, context);
+            self.update_inconsistency(index, context);
             match role {
+                PortRole::Root | PortRole::Designated
+                    if self.ports[index].inconsistent.is_some() =>
+                {
+                    if role == PortRole::Root {
+                        self.nothing_to_send(index);
+                    } else {
+                        self.ports[index].message_age_timer.stop();
+                    }
+                    self.make_blocking(index, context);
+                }
                 PortRole::Disabled => {}
                 PortRole::Root => {
                     self.nothing_to_send(index);

@@ -6,6 +6,10 @@ use crate::status::{PortStatus, TreeStatus};
 use crate::times::HOLD_TIME;
 
 impl Tree {
+    pub(crate) fn role(&self, index: usize) -> crate::PortRole {
+        self.ports[index].role
+    }
+
     pub(crate) fn status(&self) -> TreeStatus {
         TreeStatus {
             tree: self.id,

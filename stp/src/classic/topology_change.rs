@@ -75,6 +75,11 @@ impl Tree {
         });
     }
 
+    /// The tree is given up: whoever watches is told that nothing of it is in force any more.
+    pub(crate) fn end(&mut self, context: &mut Context<'_>) {
+        self.set_topology_change(false, None, context);
+    }
+
     fn note_topology_change(&mut self, port: Option<usize>, context: &Context<'_>) {
         self.topology_change.last = Some(context.now);
         self.topology_change.last_port = port.map(|index| self.number(index));

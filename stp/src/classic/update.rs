@@ -1,7 +1,8 @@
 //! Root and designated ports (802.1D-1998 8.6.7 to 8.6.10).
 
-use super::{Context, Tree};
+use super::{Context, Tree, TreePort};
 use crate::event::Action;
+use crate::priority::PriorityVector;
 
 impl Tree {
     /// 8.6.7.
@@ -17,13 +18,9 @@ impl Tree {
     /// would follow itself, once its root port has failed, until that word is too old.
     fn root_selection(&mut self, context: &mut Context<'_>) {
         let before = (self.designated_root, self.root_path_cost, self.root_port);
-        let candidates = self.ports.iter().enumerate().filter(|(_, port)| {
-            port.is_enabled()
-                && port.designated.root < self.bridge_id
-                && port.designated.designated_bridge != self.bridge_id
-        });
-        let best = candidates
-            .filter_map(|(index, port)| Some((port.root_path()?, port.id, index)))
+        let ports = self.ports.iter().enumerate();
+        let best = ports
+            .filter_map(|(index, port)| Some((self.candidate(port)?, port.id, index)))
             .min();
         match best {
             Some((path, _, index)) => {
@@ -47,13 +44,24 @@ impl Tree {
         }
     }
 
+    /// The way to a better root through a port, if it may be taken.
+    pub(super) fn candidate(&self, port: &TreePort) -> Option<PriorityVector> {
+        let may_be_root = port.is_enabled()
+            && !port.restricted_role
+            && port.designated.root < self.bridge_id
+            && port.designated.designated_bridge != self.bridge_id;
+        port.root_path().filter(|_| may_be_root)
+    }
+
     /// 8.6.9: this bridge speaks for a LAN if it did already, if the LAN believes in another root, or if what it has
-    /// to say is better than what is said there.
+    /// to say is better than what is said there. A port that root guard keeps from a better root does not speak
+    /// against it: it blocks until that information is too old.
     fn designated_port_selection(&mut self) {
         for index in 0..self.ports.len() {
             let port = &self.ports[index];
+            let guarded = port.restricted_role && port.message_age_timer.is_running();
             if self.is_designated_port(index)
-                || port.designated.root != self.designated_root
+                || (port.designated.root != self.designated_root && !guarded)
                 || self.offer(port.id) <= port.designated
             {
                 self.become_designated_port(index);

@@ -1,18 +1,19 @@
 //! A network of bridges in virtual time, drawn in a little table language:
 //!
 //! ```text
-//! bridge 1 0x1000: 1=a 2=b/100 3=c/edge     # number, priority, then port=LAN with cost or `edge`
+//! bridge 1 0x1000: 1=a 2=b/100 3=c/edge     # number, priority, then port=LAN with cost, `edge` or guards
+//! bridge 2 0x8000 mstp/7: 1=a               # its protocol, and the revision of its region
 //! expect 1: 1=D 2=R 3=A                     # R root, D designated, A alternate, B backup, X disabled
 //! ```
 //! A bridge's address is its number. BPDUs travel as encoded frames, one hop a millisecond, in the order sent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use pnet_base::MacAddr;
 use stp::{
     Action, Bridge, BridgeConfig, BridgePriority, BridgeTimes, Event, PathCost, PortConfig,
-    PortNumber, PortRole, PortState, PortStatus, TreeId, TreeStatus, llc,
+    PortNumber, PortRole, PortState, PortStatus, Protocol, Region, TreeId, TreeStatus, llc,
 };
 
 pub(crate) const HOP: Duration = Duration::from_millis(1);
@@ -24,6 +25,15 @@ pub(crate) fn s(seconds: u64) -> Duration {
 
 pub(crate) fn port_number(number: u16) -> PortNumber {
     PortNumber::new(number).unwrap()
+}
+
+pub(crate) fn protocol_of(word: &str) -> Protocol {
+    match word {
+        "stp" => Protocol::Stp,
+        "rstp" => Protocol::Rstp,
+        "mstp" => Protocol::Mstp,
+        _ => panic!("protocol {word}?"),
+    }
 }
 
 /// One action, when and by whom.
@@ -53,9 +63,16 @@ pub(crate) struct World {
     sequence: u64,
     pub(crate) deeds: Vec<Deed>,
     expected: Vec<(u8, u16, PortRole)>,
-    /// Whether a forwarding loop, at any instant, is a failure.
+    /// Whether a forwarding loop, at any instant, is a failure. That of a rapid network, whose bridges count to
+    /// infinity, is none.
     pub(crate) forbid_loops: bool,
+    /// When a bridge last took one for the root that no way leads to any more.
+    dead_root_at: Option<Duration>,
 }
+
+/// How long the word of a dead root can be on its way unseen, between a bridge that has given it up and the next: a
+/// transmission held back for the hold count, and a hop.
+const DEAD_WORD: Duration = Duration::from_millis(1_010);
 
 impl World {
     /// Builds the network that `text` draws and brings all links up at once.
@@ -64,6 +81,15 @@ impl World {
     }
 
     pub(crate) fn with_times(text: &str, times: BridgeTimes) -> Self {
+        Self::drawn(text, times, Protocol::Stp)
+    }
+
+    /// With another protocol than the classic one, where the drawing does not say.
+    pub(crate) fn of(protocol: Protocol, text: &str) -> Self {
+        Self::drawn(text, BridgeTimes::default(), protocol)
+    }
+
+    fn drawn(text: &str, times: BridgeTimes, protocol: Protocol) -> Self {
         let mut world = Self {
             forbid_loops: true,
             ..Self::default()
@@ -77,7 +103,14 @@ impl World {
             let words: Vec<&str> = head.split_whitespace().collect();
             match words[..] {
                 ["bridge", number, priority] => {
-                    world.draw_bridge(number.parse().unwrap(), priority, ports, times);
+                    let number = number.parse().unwrap();
+                    world.draw_bridge(number, priority, ports, times, (protocol, None));
+                }
+                ["bridge", number, priority, protocol] => {
+                    let (protocol, revision) = protocol.split_once('/').unwrap_or((protocol, ""));
+                    let protocol = (protocol_of(protocol), revision.parse().ok());
+                    let number = number.parse().unwrap();
+                    world.draw_bridge(number, priority, ports, times, protocol);
                 }
                 ["expect", number] => world.draw_expectation(number.parse().unwrap(), ports),
                 _ => panic!("what is `{line}`?"),
@@ -90,11 +123,19 @@ impl World {
         world
     }
 
-    fn draw_bridge(&mut self, number: u8, priority: &str, ports: &str, times: BridgeTimes) {
+    fn draw_bridge(
+        &mut self,
+        number: u8,
+        priority: &str,
+        ports: &str,
+        times: BridgeTimes,
+        (protocol, revision): (Protocol, Option<u16>),
+    ) {
         let priority = u16::from_str_radix(priority.trim_start_matches("0x"), 16).unwrap();
         let mut bridge = Bridge::new(BridgeConfig {
             priority: BridgePriority::new(priority).unwrap(),
             times,
+            protocol,
             ..BridgeConfig::new(MacAddr::new(2, 0, 0, 0, 0, number))
         });
         for word in ports.split_whitespace() {
@@ -106,6 +147,13 @@ impl World {
             for word in words {
                 match word {
                     "edge" => config.admin_edge = true,
+                    "noauto" => config.auto_edge = false,
+                    "rootguard" => config.restricted_role = true,
+                    "tcnguard" => config.restricted_tcn = true,
+                    "bpduguard" => config.bpdu_guard = true,
+                    "filter" => config.bpdu_filter = true,
+                    "loopguard" => config.loop_guard = true,
+                    "assured" => config.bridge_assurance = true,
                     cost => config.path_cost = PathCost::new(cost.parse().unwrap()),
                 }
             }
@@ -120,6 +168,17 @@ impl World {
                 .entry(lan.to_owned())
                 .or_default()
                 .push((number, port));
+        }
+        if let Some(revision) = revision {
+            let region = Region {
+                revision,
+                ..Region::default()
+            };
+            assert!(
+                bridge
+                    .set_region(Duration::ZERO, region.id(), &[])
+                    .is_empty()
+            );
         }
         self.bridges.insert(number, bridge);
     }
@@ -163,7 +222,7 @@ impl World {
             Event::LinkUp {
                 port: port_number(port),
                 cost: PathCost::new(DEFAULT_COST).unwrap(),
-                point_to_point: true,
+                point_to_point: self.ends(bridge, port) <= 2,
             },
         )
     }
@@ -243,6 +302,21 @@ impl World {
         }
     }
 
+    /// How many ports are on the port's LAN.
+    fn ends(&self, bridge: u8, port: u16) -> usize {
+        self.lans[&self.lan_of(bridge, port)].len()
+    }
+
+    /// The ports that are up on the port's LAN, itself among them.
+    pub(crate) fn neighbours(&self, bridge: u8, port: u16) -> Vec<(u8, u16)> {
+        let mut ends = self.lans[&self.lan_of(bridge, port)].clone();
+        ends.retain(|&(bridge, port)| self.role(bridge, port) != PortRole::Disabled);
+        if ends.is_empty() {
+            ends.push((bridge, port));
+        }
+        ends
+    }
+
     fn lan_of(&self, bridge: u8, port: u16) -> String {
         let found = self
             .lans
@@ -314,7 +388,10 @@ impl World {
     }
 
     /// What must hold of one bridge after every call.
-    fn check(&self, number: u8) {
+    fn check(&mut self, number: u8) {
+        if self.is_rapid() && self.believes_dead_root() {
+            self.dead_root_at = Some(self.now);
+        }
         let bridge = &self.bridges[&number];
         let tree = bridge.tree(TreeId::COMMON);
         let mut roots = 0;
@@ -344,8 +421,50 @@ impl World {
             roots += usize::from(status.role == PortRole::Root);
         }
         assert_eq!(roots, usize::from(!tree.is_root()), "bridge {number}");
-        if self.forbid_loops {
+        if self.forbid_loops && !self.counts_to_infinity() {
             assert!(!self.has_loop(), "a forwarding loop at {:?}", self.now);
+        }
+    }
+
+    /// Whether the word of a dead root may still go round among rapid bridges (Elmeleegy, Cox and Ng 2006): then there
+    /// may be a loop, which the standard does not exclude. Classic bridges wait it out.
+    pub(crate) fn counts_to_infinity(&self) -> bool {
+        self.dead_root_at
+            .is_some_and(|at| self.now <= at + DEAD_WORD)
+    }
+
+    /// Whether not all bridges are classic ones.
+    fn is_rapid(&self) -> bool {
+        let rapid = |bridge: &Bridge| bridge.config().protocol != Protocol::Stp;
+        self.bridges.values().any(rapid)
+    }
+
+    /// Whether a bridge takes one for the root that no way leads to.
+    pub(crate) fn believes_dead_root(&self) -> bool {
+        self.bridges.keys().any(|&bridge| {
+            let root = self.tree(bridge).root;
+            let holder = self.bridges.iter().find(|(_, other)| other.id() == root);
+            holder.is_none_or(|(&holder, _)| !self.reachable(bridge).contains(&holder))
+        })
+    }
+
+    /// The bridges that ways lead to, over links that are up.
+    fn reachable(&self, from: u8) -> BTreeSet<u8> {
+        let mut found = BTreeSet::from([from]);
+        loop {
+            let before = found.len();
+            for (lan, ends) in &self.lans {
+                let up = ends
+                    .iter()
+                    .filter(|end| self.told[*end].0 != PortRole::Disabled);
+                let up: Vec<u8> = up.map(|&(bridge, _)| bridge).collect();
+                if !self.silent.contains(lan) && up.iter().any(|bridge| found.contains(bridge)) {
+                    found.extend(up);
+                }
+            }
+            if found.len() == before {
+                return found;
+            }
         }
     }
 

@@ -7,4 +7,6 @@
 mod convergence;
 mod harness;
 mod properties;
+mod rapid;
+mod reasons;
 mod topologies;

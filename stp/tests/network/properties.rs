@@ -1,21 +1,37 @@
 //! Random networks against the graph, random events against the invariants (which the harness checks after each call).
 
 use proptest::prelude::*;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use stp::{
     Action, Bpdu, BpduTime, Bridge, BridgeConfig, BridgeId, BridgePriority, BridgeTimes,
-    ConfigBpdu, Event, PathCost, PortConfig, PortId, PortPriority, PortState, TreeId,
+    ConfigBpdu, Event, Inconsistency, MstBpdu, MstiRecord, PathCost, PointToPoint, PortConfig,
+    PortId, PortPriority, PortRole, PortState, Protocol, Region, RstBpdu, RstRole, TreeId,
 };
 
 use crate::harness::{World, port_number, s};
 
+/// What a bridge of this number speaks. A bridge of multiple trees is alone in its region, so that the tree is the
+/// same whatever they speak.
+fn protocol_word(choice: u8, number: usize) -> String {
+    match choice {
+        0 => "stp".to_owned(),
+        1 => "rstp".to_owned(),
+        _ => format!("mstp/{number}"),
+    }
+}
+
 /// A drawing: up to five bridges, up to four ports each, on up to six LANs.
-fn drawing() -> impl Strategy<Value = String> {
+fn drawing(protocols: std::ops::Range<u8>) -> impl Strategy<Value = String> {
     let port = (0..6_u8, 1..4_u32);
-    let bridge = (0..3_u16, prop::collection::vec(port, 1..=4));
+    let bridge = (0..3_u16, protocols, prop::collection::vec(port, 1..=4));
     prop::collection::vec(bridge, 1..=5).prop_map(|bridges| {
         let mut text = String::new();
-        for (index, (priority, ports)) in bridges.iter().enumerate() {
-            text += &format!("bridge {} {priority:x}000:", index + 1);
+        for (index, (priority, protocol, ports)) in bridges.iter().enumerate() {
+            let number = index + 1;
+            let protocol = protocol_word(*protocol, number);
+            text += &format!("bridge {number} {priority:x}000 {protocol}:");
             for (port, (lan, cost)) in ports.iter().enumerate() {
                 text += &format!(" {}=l{lan}/{cost}", port + 1);
             }
@@ -25,32 +41,67 @@ fn drawing() -> impl Strategy<Value = String> {
     })
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+/// LANs cut and joined, with waits in between.
+fn cuts() -> impl Strategy<Value = Vec<(u8, u64, bool)>> {
+    prop::collection::vec((0..6_u8, 1..40_000_u64, any::<bool>()), 0..6)
+}
 
-    #[test]
-    fn every_network_converges_to_its_graph_without_a_loop(
-        text in drawing(),
-        cuts in prop::collection::vec((0..6_u8, 1..40_u64, any::<bool>()), 0..6),
-    ) {
-        let mut world = World::new(&text);
-        for (lan, wait, join) in cuts {
-            world.run(s(wait));
-            let lan = format!("l{lan}");
-            if text.contains(&format!("={lan}/")) {
-                if join { world.join(&lan) } else { world.cut(&lan) }
+fn converges(text: &str, cuts: &[(u8, u64, bool)]) {
+    let mut world = World::new(text);
+    for &(lan, wait, join) in cuts {
+        world.run(std::time::Duration::from_millis(wait));
+        let lan = format!("l{lan}");
+        if text.contains(&format!("={lan}/")) {
+            if join {
+                world.join(&lan);
+            } else {
+                world.cut(&lan);
             }
         }
-        world.run(s(20 + 30 + 10));
-        prop_assert_eq!(world.roles(), world.oracle());
-        for ((bridge, port), role) in world.roles() {
-            let expected = match role {
-                stp::PortRole::Disabled => PortState::Disabled,
-                stp::PortRole::Root | stp::PortRole::Designated => PortState::Forwarding,
-                stp::PortRole::Alternate | stp::PortRole::Backup | stp::PortRole::Master => PortState::Blocking,
-            };
-            prop_assert_eq!(world.state(bridge, port), expected);
-        }
+    }
+    // Information grows too old, and a port that nobody answers waits for max age and a forward delay.
+    world.run(s(20 + 20 + 15 + 15));
+    assert_eq!(world.roles(), world.oracle());
+    for ((bridge, port), role) in world.roles() {
+        let expected = match role {
+            PortRole::Disabled => PortState::Disabled,
+            PortRole::Root | PortRole::Designated => PortState::Forwarding,
+            PortRole::Alternate | PortRole::Backup | PortRole::Master => PortState::Blocking,
+        };
+        assert_eq!(world.state(bridge, port), expected, "{bridge}.{port}");
+        crate::reasons::check(&world, bridge, port);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn every_classic_network_converges_to_its_graph_without_a_loop(
+        text in drawing(0..1), cuts in cuts(),
+    ) {
+        converges(&text, &cuts);
+    }
+
+    #[test]
+    fn every_rapid_network_converges_to_its_graph_without_a_loop(
+        text in drawing(1..2), cuts in cuts(),
+    ) {
+        converges(&text, &cuts);
+    }
+
+    #[test]
+    fn every_network_of_regions_of_one_converges_to_its_graph_without_a_loop(
+        text in drawing(2..3), cuts in cuts(),
+    ) {
+        converges(&text, &cuts);
+    }
+
+    #[test]
+    fn every_mixed_network_converges_to_its_graph_without_a_loop(
+        text in drawing(0..3), cuts in cuts(),
+    ) {
+        converges(&text, &cuts);
     }
 }
 
@@ -65,8 +116,31 @@ enum Step {
     Add(u16),
     Remove(u16),
     Config(u16, ConfigBpdu),
+    Rst(u16, RstBpdu, bool),
     Tcn(u16),
+    Protocol(Protocol),
+    Guards(u16, u8),
+    Hold(u16, bool),
+    CheckMigration(u16),
     Timeout,
+}
+
+fn rst_bpdu() -> impl Strategy<Value = RstBpdu> {
+    let role = prop::sample::select(vec![
+        RstRole::Unknown,
+        RstRole::AlternateOrBackup,
+        RstRole::Root,
+        RstRole::Designated,
+        RstRole::Designated,
+    ]);
+    (config_bpdu(), role, any::<[bool; 4]>()).prop_map(|(config, role, flags)| RstBpdu {
+        config,
+        role,
+        proposal: flags[0],
+        learning: flags[1],
+        forwarding: flags[2],
+        agreement: flags[3],
+    })
 }
 
 fn config_bpdu() -> impl Strategy<Value = ConfigBpdu> {
@@ -110,9 +184,42 @@ fn step() -> impl Strategy<Value = Step> {
         1 => port.clone().prop_map(Step::Add),
         1 => port.clone().prop_map(Step::Remove),
         6 => (port.clone(), config_bpdu()).prop_map(|(port, bpdu)| Step::Config(port, bpdu)),
+        6 => (port.clone(), rst_bpdu(), any::<bool>())
+            .prop_map(|(port, bpdu, multiple)| Step::Rst(port, bpdu, multiple)),
+        1 => prop::sample::select(vec![Protocol::Stp, Protocol::Rstp, Protocol::Mstp])
+            .prop_map(Step::Protocol),
+        1 => (port.clone(), any::<u8>()).prop_map(|(port, guards)| Step::Guards(port, guards)),
+        1 => (port.clone(), any::<bool>()).prop_map(|(port, hold)| Step::Hold(port, hold)),
+        1 => port.clone().prop_map(Step::CheckMigration),
         2 => port.prop_map(Step::Tcn),
         2 => Just(Step::Timeout),
     ]
+}
+
+/// The same from a bridge of the region all are in, with a word about instance 1.
+fn mst(cist: RstBpdu) -> MstBpdu {
+    let record = MstiRecord {
+        topology_change: cist.config.topology_change,
+        proposal: cist.proposal,
+        role: cist.role,
+        learning: cist.learning,
+        forwarding: cist.forwarding,
+        agreement: cist.agreement,
+        master: cist.learning,
+        regional_root: cist.config.root.with_extension(1),
+        internal_root_path_cost: cist.config.root_path_cost,
+        bridge_priority: cist.config.bridge.priority(),
+        port_priority: cist.config.port.priority(),
+        remaining_hops: cist.config.root.octets()[7] * 5,
+    };
+    MstBpdu {
+        cist,
+        configuration: Region::default().id(),
+        internal_root_path_cost: cist.config.root_path_cost,
+        bridge: cist.config.bridge,
+        remaining_hops: cist.config.bridge.octets()[7] * 5,
+        records: vec![record],
+    }
 }
 
 /// Applies `step`; the time after it.
@@ -163,6 +270,51 @@ fn apply(bridge: &mut Bridge, now: std::time::Duration, step: &Step) -> Vec<Acti
                 .handle(now, Event::Received { port, bpdu: &bpdu })
                 .to_vec()
         }
+        Step::Rst(port, bpdu, multiple) => {
+            let bpdu = if multiple {
+                Bpdu::Mst(Box::new(mst(bpdu)))
+            } else {
+                Bpdu::Rst(bpdu)
+            };
+            let port = port_number(port);
+            bridge
+                .handle(now, Event::Received { port, bpdu: &bpdu })
+                .to_vec()
+        }
+        Step::Protocol(protocol) => {
+            let config = BridgeConfig {
+                protocol,
+                guard_recovery: Some(s(7)),
+                ..*bridge.config()
+            };
+            bridge.configure(now, config).to_vec()
+        }
+        Step::Guards(port, guards) => {
+            let port = port_number(port);
+            let Some(&config) = bridge.port_config(port) else {
+                return Vec::new();
+            };
+            let config = PortConfig {
+                restricted_role: guards & 1 != 0,
+                restricted_tcn: guards & 2 != 0,
+                bpdu_guard: guards & 0xc == 0xc,
+                bpdu_filter: guards & 0x30 == 0x30,
+                loop_guard: guards & 0x40 != 0,
+                bridge_assurance: guards & 0x80 != 0,
+                point_to_point: if guards & 4 != 0 {
+                    PointToPoint::On
+                } else {
+                    PointToPoint::Auto
+                },
+                ..config
+            };
+            bridge.configure_port(now, port, config).to_vec()
+        }
+        Step::Hold(port, hold) => {
+            let why = hold.then_some(Inconsistency::Pvid);
+            bridge.hold_port(now, port_number(port), why).to_vec()
+        }
+        Step::CheckMigration(port) => bridge.check_migration(now, port_number(port)).to_vec(),
         Step::Tcn(port) => {
             let port = port_number(port);
             let event = Event::Received {
@@ -177,20 +329,28 @@ fn apply(bridge: &mut Bridge, now: std::time::Duration, step: &Step) -> Vec<Acti
 /// What the actions so far amount to.
 #[derive(Debug, Default)]
 struct Told {
-    states: std::collections::BTreeMap<u16, PortState>,
-    roles: std::collections::BTreeMap<u16, stp::PortRole>,
+    states: BTreeMap<(u16, TreeId), PortState>,
+    roles: BTreeMap<(u16, TreeId), PortRole>,
+    inconsistent: BTreeMap<(u16, TreeId), Option<Inconsistency>>,
     short_ageing: bool,
-    root: Option<(BridgeId, u32, Option<u16>)>,
+    root: BTreeMap<TreeId, (BridgeId, u32, Option<u16>)>,
 }
 
 impl Told {
     fn hear(&mut self, action: &Action) {
         match *action {
-            Action::SetState { port, state, .. } => {
-                self.states.insert(port.get(), state);
+            Action::SetState { port, tree, state } => {
+                self.states.insert((port.get(), tree), state);
             }
-            Action::SetRole { port, role, .. } => {
-                self.roles.insert(port.get(), role);
+            Action::SetRole { port, tree, role } => {
+                self.roles.insert((port.get(), tree), role);
+            }
+            Action::SetInconsistent {
+                port,
+                tree,
+                inconsistent,
+            } => {
+                self.inconsistent.insert((port.get(), tree), inconsistent);
             }
             Action::ShortAgeing { active, .. } => {
                 assert_ne!(self.short_ageing, active, "told twice");
@@ -200,26 +360,87 @@ impl Told {
                 root,
                 path_cost,
                 port,
-                ..
-            } => self.root = Some((root, path_cost, port.map(stp::PortNumber::get))),
-            Action::Transmit { .. }
-            | Action::Flush { .. }
-            | Action::SetInconsistent { .. }
-            | Action::TopologyChange { .. } => {}
+                tree,
+            } => {
+                let told = (root, path_cost, port.map(stp::PortNumber::get));
+                self.root.insert(tree, told);
+            }
+            Action::Transmit { .. } | Action::Flush { .. } | Action::TopologyChange { .. } => {}
         }
     }
 
     fn compare(&self, bridge: &Bridge) {
-        let tree = bridge.tree(TreeId::COMMON);
-        assert_eq!(self.short_ageing, tree.topology_change.active);
-        if let Some(root) = self.root {
-            let port = tree.root_port.map(stp::PortNumber::get);
-            assert_eq!(root, (tree.root, tree.root_path_cost, port));
+        for id in bridge.trees() {
+            let tree = bridge.tree(id);
+            if let Some(root) = self.root.get(&id) {
+                let port = tree.root_port.map(stp::PortNumber::get);
+                assert_eq!(*root, (tree.root, tree.root_path_cost, port));
+            }
+            assert_eq!(tree.is_root(), tree.root_port.is_none());
+            assert!(tree.root <= tree.bridge);
+            for port in bridge.ports() {
+                self.compare_port(bridge, id, port);
+            }
         }
-        assert_eq!(tree.is_root(), tree.root_port.is_none());
-        assert!(tree.root <= bridge.id());
+        let tree = bridge.tree(TreeId::COMMON);
         if tree.is_root() {
             assert_eq!(tree.times, bridge.config().times.in_force());
+        }
+        if bridge.config().protocol == Protocol::Stp {
+            self.compare_classic(bridge);
+        } else {
+            assert!(
+                !self.short_ageing,
+                "nothing of the classic protocol lives on"
+            );
+            assert_eq!(
+                tree.topology_change.active,
+                tree.topology_change_due.is_some()
+            );
+        }
+    }
+
+    fn compare_port(&self, bridge: &Bridge, id: TreeId, port: stp::PortNumber) {
+        let status = bridge.port_in_tree(port, id).unwrap();
+        let key = (port.get(), id);
+        let state = self.states.get(&key).copied();
+        assert_eq!(state.unwrap_or(PortState::Disabled), status.state);
+        let role = self.roles.get(&key).copied();
+        assert_eq!(role.unwrap_or(PortRole::Disabled), status.role);
+        if id == TreeId::COMMON {
+            let inconsistent = self.inconsistent.get(&key).copied().flatten();
+            assert_eq!(inconsistent, status.inconsistent);
+        }
+        let held = status.inconsistent.is_some();
+        let on = !matches!(status.state, PortState::Disabled | PortState::Blocking);
+        match status.role {
+            PortRole::Disabled => assert_eq!(status.state, PortState::Disabled),
+            PortRole::Alternate | PortRole::Backup => {
+                assert_eq!(status.state, PortState::Blocking);
+                assert!(id != TreeId::COMMON || status.message_age_due.is_some());
+            }
+            PortRole::Root => {
+                assert_eq!(bridge.tree(id).root_port, Some(port));
+                assert!(status.message_age_due.is_some());
+                assert_eq!(on, !held);
+            }
+            PortRole::Designated => {
+                assert_eq!(status.designated, status.offer);
+                assert_eq!(status.message_age_due, None);
+                assert_eq!(on, !held);
+            }
+            PortRole::Master => {
+                assert!(id != TreeId::COMMON && status.boundary);
+                assert_eq!(on, !held);
+            }
+        }
+        assert!(bridge.why(port, id).is_some());
+    }
+
+    fn compare_classic(&self, bridge: &Bridge) {
+        let tree = bridge.tree(TreeId::COMMON);
+        assert_eq!(self.short_ageing, tree.topology_change.active);
+        if tree.is_root() {
             assert_eq!(
                 tree.topology_change.active,
                 tree.topology_change_due.is_some()
@@ -235,25 +456,8 @@ impl Told {
         }
         for port in bridge.ports() {
             let status = bridge.port(port).unwrap();
-            let state = self.states.get(&port.get()).copied();
-            assert_eq!(state.unwrap_or(PortState::Disabled), status.state);
-            let role = self.roles.get(&port.get()).copied();
-            assert_eq!(role.unwrap_or(stp::PortRole::Disabled), status.role);
-            match status.role {
-                stp::PortRole::Disabled => assert_eq!(status.state, PortState::Disabled),
-                stp::PortRole::Alternate | stp::PortRole::Backup | stp::PortRole::Master => {
-                    assert_eq!(status.state, PortState::Blocking);
-                    assert!(!status.config_pending && !status.topology_change_acknowledge);
-                    assert!(status.message_age_due.is_some());
-                }
-                stp::PortRole::Root => {
-                    assert_eq!(tree.root_port, Some(port));
-                    assert!(status.message_age_due.is_some());
-                }
-                stp::PortRole::Designated => {
-                    assert_eq!(status.designated, status.offer);
-                    assert_eq!(status.message_age_due, None);
-                }
+            if matches!(status.role, PortRole::Alternate | PortRole::Backup) {
+                assert!(!status.config_pending && !status.topology_change_acknowledge);
             }
             let waiting = matches!(status.state, PortState::Listening | PortState::Learning);
             assert_eq!(status.forward_delay_due.is_some(), waiting);
@@ -261,21 +465,38 @@ impl Told {
     }
 }
 
+/// A bridge with an instance and three ports.
+fn fresh(now: Duration, protocol: Protocol) -> Bridge {
+    let mut bridge = Bridge::new(BridgeConfig {
+        priority: BridgePriority::new(0x2000).unwrap(),
+        protocol,
+        ..BridgeConfig::new(pnet_base::MacAddr::new(2, 0, 0, 0, 0, 2))
+    });
+    let instance = TreeId::new(1).unwrap();
+    let region = Region::default().id();
+    assert!(bridge.set_region(now, region, &[instance]).is_empty());
+    for port in 1..4 {
+        let actions = bridge.add_port(now, port_number(port), PortConfig::default());
+        assert!(actions.is_empty(), "{actions:?}");
+    }
+    bridge
+}
+
+fn any_protocol() -> impl Strategy<Value = Protocol> {
+    prop::sample::select(vec![Protocol::Stp, Protocol::Rstp, Protocol::Mstp])
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
     #[test]
-    fn any_events_keep_the_invariants(steps in prop::collection::vec(step(), 1..120)) {
-        let mut bridge = Bridge::new(BridgeConfig {
-            priority: BridgePriority::new(0x2000).unwrap(),
-            ..BridgeConfig::new(pnet_base::MacAddr::new(2, 0, 0, 0, 0, 2))
-        });
+    fn any_events_keep_the_invariants(
+        protocol in any_protocol(),
+        steps in prop::collection::vec(step(), 1..120),
+    ) {
         let mut now = std::time::Duration::ZERO;
+        let mut bridge = fresh(now, protocol);
         let mut told = Told::default();
-        for port in 1..4 {
-            let actions = bridge.add_port(now, port_number(port), PortConfig::default());
-            prop_assert!(actions.is_empty());
-        }
         for step in &steps {
             if let Step::Wait(millis) = step {
                 now += std::time::Duration::from_millis(*millis);
@@ -294,13 +515,12 @@ proptest! {
     }
 
     #[test]
-    fn deadlines_are_exact(steps in prop::collection::vec(step(), 1..60)) {
-        let config = BridgeConfig::new(pnet_base::MacAddr::new(2, 0, 0, 0, 0, 2));
-        let mut bridge = Bridge::new(config);
+    fn deadlines_are_exact(
+        protocol in any_protocol(),
+        steps in prop::collection::vec(step(), 1..60),
+    ) {
         let mut now = std::time::Duration::ZERO;
-        for port in 1..4 {
-            assert!(bridge.add_port(now, port_number(port), PortConfig::default()).is_empty());
-        }
+        let mut bridge = fresh(now, protocol);
         for step in &steps {
             let _ = apply(&mut bridge, now, step);
             let _ = bridge.handle(now, Event::Timeout);
