@@ -119,7 +119,8 @@ impl Engine {
     }
 
     /// The root path priority of a port (17.6; 802.1Q 13.26.23 a): none where this bridge itself is designated, where
-    /// root guard forbids it, or where the sum is more than a BPDU can say.
+    /// root guard forbids it, or where the sum is more than a BPDU can say. Neither does a way lead to the root from
+    /// the root: who says that another is the regional root of this one lies, and would be believed.
     pub(super) fn root_path(&self, at: At) -> Option<Path> {
         let shared = &self.ports[at.port];
         let port = self.tp(at);
@@ -127,6 +128,7 @@ impl Engine {
         let own = self.trees[at.tree].bridge_id;
         if port.info_is != InfoIs::Received
             || held.designated_bridge.address() == own.address()
+            || (at.is_common() && held.root == own)
             || shared.config.restricted_role
         {
             return None;

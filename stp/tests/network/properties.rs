@@ -537,3 +537,36 @@ proptest! {
         }
     }
 }
+
+/// Found by the events above: a bridge of the region names itself regional root, and this one the root.
+#[test]
+fn nobody_tells_the_root_a_way_to_itself() {
+    let mut bridge = fresh(Duration::ZERO, Protocol::Mstp);
+    let id = bridge.id();
+    let lie = ConfigBpdu {
+        root: id,
+        root_path_cost: 0,
+        bridge: BridgeId::from_octets([0, 0, 2, 0, 0, 0, 0, 1]),
+        port: PortId::new(PortPriority::default(), port_number(1)),
+        message_age: BpduTime::ZERO,
+        max_age: BpduTime::from_units(256),
+        hello_time: BpduTime::from_units(256),
+        forward_delay: BpduTime::from_units(256),
+        topology_change_acknowledgment: false,
+        topology_change: false,
+    };
+    let rst = RstBpdu {
+        config: lie,
+        role: RstRole::Designated,
+        proposal: true,
+        learning: false,
+        forwarding: false,
+        agreement: false,
+    };
+    let steps = [Step::LinkUp(1, 1), Step::Rst(1, rst, true)];
+    for step in steps {
+        let _ = apply(&mut bridge, Duration::ZERO, &step);
+    }
+    assert!(bridge.tree(TreeId::COMMON).is_root());
+    assert_eq!(bridge.tree(TreeId::COMMON).root_port, None);
+}
