@@ -2,7 +2,7 @@
 CARGO ?= cargo
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: all build demo bench test soak lint setup help
+.PHONY: all build demo bench test soak interop lint setup help
 
 all: build
 
@@ -28,6 +28,10 @@ test: setup ## every test, peers and namespaces included
 MINUTES ?= 60
 soak: ## random and exhaustive properties of spanning tree, for MINUTES=60
 	@$(CARGO) run --release --locked -p tests --bin soak -- --minutes $(MINUTES)
+
+interop: setup ## every scenario with other people's bridges; writes docs/INTEROP.md
+	$(CARGO) build --locked --workspace --bins
+	$(CARGO) run --locked -p tests --bin interop
 
 lint: ## formatting, clippy, documentation
 	$(CARGO) fmt --all --check

@@ -9,12 +9,11 @@ use std::sync::LazyLock;
 #[must_use]
 pub fn directory() -> &'static Path {
     static DIRECTORY: LazyLock<PathBuf> = LazyLock::new(|| {
-        let test = std::env::current_exe().expect("a test has a path");
-        let profile = test
-            .parent()
-            .and_then(Path::parent)
-            .expect("tests are in PROFILE/deps")
-            .to_owned();
+        let this = std::env::current_exe().expect("a program has a path");
+        // Tests are in PROFILE/deps, programs that test are in PROFILE.
+        let mut above = this.ancestors().skip(1);
+        let is_profile = |dir: &&Path| !dir.ends_with("deps");
+        let profile = above.find(is_profile).expect("a profile").to_owned();
         let mut cargo = Command::new(env!("CARGO"));
         cargo
             .args(["build", "--quiet", "--locked", "--workspace", "--bins"])

@@ -73,12 +73,24 @@ impl Plug {
     /// The frames of the experimental EtherType that the switch sends within `time`.
     #[must_use]
     pub fn receive(&self, time: Duration) -> Vec<Vec<u8>> {
+        self.receive_if(time, is_experimental)
+    }
+
+    /// The frames to group addresses that the switch sends within `time`: BPDUs, if no host speaks.
+    #[must_use]
+    pub fn receive_groups(&self, time: Duration) -> Vec<Vec<u8>> {
+        self.receive_if(time, |frame| {
+            frame.first().is_some_and(|octet| octet & 1 != 0)
+        })
+    }
+
+    fn receive_if(&self, time: Duration, wanted: fn(&[u8]) -> bool) -> Vec<Vec<u8>> {
         let until = Instant::now() + time;
         let mut seen = Vec::new();
         let mut frame = vec![0; 2048];
         while Instant::now() < until {
             match self.tap.recv(&mut frame) {
-                Ok(len) if is_experimental(&frame[..len]) => seen.push(frame[..len].to_vec()),
+                Ok(len) if wanted(&frame[..len]) => seen.push(frame[..len].to_vec()),
                 Ok(_) => {}
                 Err(_) => std::thread::sleep(Duration::from_millis(5)),
             }

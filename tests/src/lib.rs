@@ -10,6 +10,7 @@ pub mod crowd;
 pub mod events;
 pub mod failure;
 pub mod frames;
+pub mod interop;
 pub mod kernel_bridge;
 pub mod net;
 pub mod oracle;

@@ -5,7 +5,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use super::tool::{self, Package};
-use super::{PeerError, PortStatus, Protocol, Tree};
+use super::{PeerError, PortStatus, Protocol, Tree, TreeView, view};
 use crate::netns::Namespace;
 
 const IP: Package = Package {
@@ -117,6 +117,20 @@ impl KernelBridge {
             said: error.to_string(),
         })?;
         Ok(facts[0]["linkinfo"]["info_slave_data"].take())
+    }
+
+    /// The whole tree at one instant; a port without carrier is `disabled`.
+    ///
+    /// # Errors
+    /// When there is no such bridge any more.
+    pub fn tree(&self) -> Result<TreeView, PeerError> {
+        let mut command = Command::new(tool::find(IP)?);
+        command.args(["-j", "-d", "link", "show"]);
+        let text = tool::run(Some(&self.namespace), &mut command, "")?;
+        view::of_kernel(&text, &self.name).ok_or_else(|| PeerError::Refused {
+            command: tool::shown(&command),
+            said: format!("no bridge {} in: {text}", self.name),
+        })
     }
 
     /// Commands for `ip`, a line each, done in order by one process.

@@ -24,6 +24,7 @@ mod kernel;
 mod ovs;
 mod tool;
 mod vde;
+mod view;
 
 use std::io;
 
@@ -35,6 +36,7 @@ pub use kernel::KernelBridge;
 pub use ovs::{Ovs, OvsPort};
 pub use tool::{Package, find};
 pub use vde::Vde;
+pub use view::TreeView;
 
 use crate::netns;
 

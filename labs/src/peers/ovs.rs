@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use pnet_base::MacAddr;
+
 use super::daemon::Daemon;
 use super::tool::{self, Package};
-use super::{PeerError, PortStatus, Protocol, Tree};
+use super::{PeerError, PortStatus, Protocol, Tree, TreeView, view};
 use crate::netns::Namespace;
 
 const PACKAGE: &str = "openvswitch-switch";
@@ -207,6 +209,50 @@ impl Ovs {
                 said: format!("no spanning tree: {}", text.trim()),
             }),
         }
+    }
+
+    /// The tree of `bridge` at one instant, for the protocol that [`set_tree`](Self::set_tree) chose last. A port that
+    /// takes no part, for want of carrier, may be missing.
+    ///
+    /// # Errors
+    /// When there is no such bridge, or it has no spanning tree.
+    pub fn tree(&self, bridge: &str) -> Result<TreeView, PeerError> {
+        let show = match self.protocol.get() {
+            Protocol::Stp => "stp/show",
+            Protocol::Rstp => "rstp/show",
+        };
+        let text = self.appctl(&[show, bridge])?;
+        view::of_ovs(&text).ok_or_else(|| PeerError::Refused {
+            command: format!("ovs-appctl {show} {bridge}"),
+            said: format!("no spanning tree: {text}"),
+        })
+    }
+
+    /// The addresses `bridge` has learned, each with the number (`ofport`) of the port it points to.
+    ///
+    /// # Errors
+    /// When there is no such bridge.
+    pub fn addresses(&self, bridge: &str) -> Result<Vec<(MacAddr, u32)>, PeerError> {
+        let text = self.appctl(&["fdb/show", bridge])?;
+        // Columns: port, VLAN, MAC, age. The bridge's own addresses stand at port LOCAL.
+        let entry = |line: &str| {
+            let mut words = line.split_whitespace();
+            let port = words.next()?.parse().ok()?;
+            Some((words.nth(1)?.parse().ok()?, port))
+        };
+        Ok(text.lines().filter_map(entry).collect())
+    }
+
+    /// The number (`ofport`) of a port, as [`addresses`](Self::addresses) has it.
+    ///
+    /// # Errors
+    /// When there is no such port.
+    pub fn number_of(&self, port: &str) -> Result<u32, PeerError> {
+        let text = self.vsctl(&["get", "interface", port, "ofport"])?;
+        text.trim().parse().map_err(|_| PeerError::Refused {
+            command: format!("ovs-vsctl get interface {port} ofport"),
+            said: text,
+        })
     }
 
     /// `ovs-vsctl` with these words; what it printed.
