@@ -86,7 +86,8 @@ impl Engine {
     /// Deadlines of what has a mark, and the end of all marks.
     pub(super) fn refresh_deadlines(&mut self) {
         for tree in &mut self.trees {
-            if tree.marks.is_empty() {
+            // Without a port nothing can bear a mark, and nothing is due.
+            if tree.marks.is_empty() && !tree.ports.is_empty() {
                 continue;
             }
             let mut from = 0;

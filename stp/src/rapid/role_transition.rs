@@ -140,7 +140,10 @@ fn next_of_master(engine: &Engine, at: At) -> Option<State> {
     let port = engine.tp(at);
     let edge = engine.ports[at.port].oper_edge;
     let on = !edge && (port.learn || port.forward);
-    let may_go_on = (port.fd_while.is_zero() || engine.all_synced(at)) && !engine.is_held(at);
+    // The figure lets a port learn that must discard, as fast as the machine turns.
+    let may_go_on = (port.fd_while.is_zero() || engine.all_synced(at))
+        && (edge || !must_discard(engine, at))
+        && !engine.is_held(at);
     if on && (must_discard(engine, at) || engine.is_held(at)) {
         Some(State::MasterDiscard)
     } else if port.proposed && !port.agree {

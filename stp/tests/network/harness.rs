@@ -350,13 +350,15 @@ impl World {
                     }
                 }
             }
-            Action::SetState { port, state, .. } => {
+            Action::SetState { port, state, tree } if tree == TreeId::COMMON => {
                 self.told.get_mut(&(number, port.get())).unwrap().1 = state;
             }
-            Action::SetRole { port, role, .. } => {
+            Action::SetRole { port, role, tree } if tree == TreeId::COMMON => {
                 self.told.get_mut(&(number, port.get())).unwrap().0 = role;
             }
-            Action::Flush { .. }
+            Action::SetState { .. }
+            | Action::SetRole { .. }
+            | Action::Flush { .. }
             | Action::SetInconsistent { .. }
             | Action::ShortAgeing { .. }
             | Action::RootChanged { .. }
@@ -406,6 +408,9 @@ impl World {
             let fits = match status.role {
                 PortRole::Disabled => status.state == PortState::Disabled,
                 PortRole::Alternate | PortRole::Backup | PortRole::Master => {
+                    status.state == PortState::Blocking
+                }
+                PortRole::Root | PortRole::Designated if status.inconsistent.is_some() => {
                     status.state == PortState::Blocking
                 }
                 PortRole::Root | PortRole::Designated => {

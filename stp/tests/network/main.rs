@@ -4,6 +4,7 @@
     reason = "a helper of tests may fail as a test does"
 )]
 
+mod conformance;
 mod convergence;
 mod harness;
 mod properties;

@@ -570,3 +570,18 @@ fn nobody_tells_the_root_a_way_to_itself() {
     assert!(bridge.tree(TreeId::COMMON).is_root());
     assert_eq!(bridge.tree(TreeId::COMMON).root_port, None);
 }
+
+/// Found by the events above: the last port took its timers with it, but not the deadline.
+#[test]
+fn a_bridge_without_ports_waits_for_nothing() {
+    let mut bridge = fresh(Duration::ZERO, Protocol::Rstp);
+    for step in [
+        Step::LinkUp(3, 1),
+        Step::Remove(1),
+        Step::Remove(2),
+        Step::Remove(3),
+    ] {
+        let _ = apply(&mut bridge, Duration::ZERO, &step);
+    }
+    assert_eq!(bridge.deadline(), None);
+}
