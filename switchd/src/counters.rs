@@ -28,6 +28,8 @@ drop_reasons! {
     Runt = "runt",
     /// Longer than 9,216 octets and no valid super-frame.
     Oversize = "oversize",
+    /// The port's queue was full: the switch did not keep up.
+    ReceiveFull = "receive-full",
     /// Its virtio-net header contradicts the frame.
     BadOffload = "bad-offload",
     /// Its source address is a group address or zero (802.1Q 8.8.1 learns individual addresses only).

@@ -8,12 +8,14 @@
 
 mod support;
 
+use std::io::{BufRead, BufReader};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use support::stream::transfer;
 use support::{Namespace, eventually};
 
 /// A user without any privilege.
@@ -242,4 +244,41 @@ fn root_of_a_user_namespace_is_privilege_enough_for_packet_ports() {
     assert_eq!(version.ports, 1);
     process.signal(Signal::SIGTERM);
     assert_eq!(process.wait().status.code(), Some(0));
+}
+
+#[test]
+fn without_descriptors_an_interface_is_taken_as_soon_as_there_are_some() {
+    let (here, run_dir) = (Namespace::new(), tempfile::tempdir().unwrap());
+    let hosts = [1, 2, 3].map(|host| {
+        let there = Namespace::new();
+        here.veth(&format!("v{host}"), &there, "eth0");
+        there.host("eth0", host);
+        there
+    });
+    let mut process = Process::start(&here, run_dir.path(), "--stp off --packet v1 v2 v3");
+    transfer(&hosts[0], &hosts[2], 3, 1 << 20);
+    let id = process.0.as_ref().unwrap().id();
+    let limit = |descriptors: usize| {
+        let limit = format!("--nofile={descriptors}:");
+        let process = format!("--pid={id}");
+        let set = Command::new("prlimit").args([&process, &limit]).status();
+        assert!(set.unwrap().success());
+    };
+    let open = || std::fs::read_dir(format!("/proc/{id}/fd")).unwrap().count();
+    let all = open();
+    here.ip("link del v2");
+    eventually("its sockets closed", || open() < all);
+    limit(0);
+    here.veth("v2", &hosts[1], "eth0");
+    hosts[1].host("eth0", 2);
+    let errors = process.0.as_mut().unwrap().stderr.take().unwrap();
+    let said = BufReader::new(errors).lines().find(|line| {
+        let line = line.as_ref().unwrap();
+        line.contains("port v2") && line.contains("Too many open files")
+    });
+    assert!(said.is_some());
+    transfer(&hosts[0], &hosts[2], 3, 1 << 20);
+    limit(1024);
+    transfer(&hosts[0], &hosts[1], 2, 1 << 20);
+    assert_eq!(open(), all);
 }

@@ -25,7 +25,7 @@ pub(super) struct Line {
     place: Option<(NamespaceId, u32)>,
     /// The device was deleted by somebody else, or its state cannot be known.
     pub(super) trouble: Option<String>,
-    /// Nobody tells of its link's changes: it must be looked at.
+    /// Nobody tells of its link's changes, or its interface is there but could not be opened: it must be looked at.
     pub(super) is_unwatched: bool,
     enabled: bool,
     /// Whether unfinished frames cross it.
@@ -164,6 +164,8 @@ impl Line {
         match found {
             Ok(Some(link)) => {
                 self.place = Some((home, index));
+                self.trouble = None;
+                self.is_unwatched = false;
                 self.packet_state(&link, namespaces)
             }
             Ok(None) | Err(_) => {
@@ -229,7 +231,7 @@ impl Line {
     }
 
     /// Looks at everything: the interface of a packet port may have gone and another of its name come.
-    fn look_again(
+    pub(super) fn look_again(
         &mut self,
         number: PortNumber,
         namespaces: &mut Namespaces,
@@ -241,7 +243,12 @@ impl Line {
         }
         match namespaces.home_mut().by_name(&self.name) {
             Ok(Some(link)) => self.reopen(number, &link, namespaces, poller),
-            Ok(None) | Err(_) => state,
+            Ok(None) => {
+                self.is_unwatched = false;
+                self.trouble = None;
+                state
+            }
+            Err(_) => state,
         }
     }
 
@@ -258,7 +265,7 @@ impl Line {
             .and_then(|packet| {
                 let device = Device::Packet(packet);
                 poller
-                    .add_port(number, device.descriptor())
+                    .add_port(number, &device)
                     .map_err(|error| format!("port {}: {error}", self.name))?;
                 Ok(device)
             });
@@ -271,7 +278,12 @@ impl Line {
                 self.look(namespaces, poller)
             }
             Err(error) => {
-                eprintln!("switchd: {error}");
+                // No descriptor, no memory, or the interface is going again: tried again until it works.
+                if self.trouble.as_ref() != Some(&error) {
+                    eprintln!("switchd: {error}");
+                }
+                self.trouble = Some(error);
+                self.is_unwatched = true;
                 LinkState::Down
             }
         }

@@ -30,6 +30,10 @@ pub use poller::{Signals, Waker};
 /// Requests carried out between two batches, at most.
 const REQUESTS_MAX: usize = 8;
 
+/// How often, under load, frames of bridge protocols are looked for between two batches. A turn over many flooded
+/// ports takes longer than a BPDU may wait; a batch does not.
+const CONTROL_EVERY: Duration = Duration::from_millis(1);
+
 /// How often a link is looked at whose changes nobody tells of.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -85,6 +89,8 @@ pub struct Daemon {
     execute: Executor,
     /// What one wait found; kept for its memory.
     ready: Vec<Ready>,
+    /// The same of ports with frames of bridge protocols.
+    controlled: Vec<PortNumber>,
     /// When to look at the links that cannot be watched, if there are any.
     look_at: Option<Duration>,
 }
@@ -135,6 +141,7 @@ impl Daemon {
             requests: inputs.requests,
             execute: inputs.execute,
             ready: Vec::new(),
+            controlled: Vec::new(),
             look_at: None,
         };
         let now = Clock.now();
@@ -162,31 +169,44 @@ impl Daemon {
     /// # Errors
     /// The kernel refuses to wait: nothing can go on then.
     pub fn run(&mut self) -> io::Result<()> {
-        loop {
-            let mut ready = std::mem::take(&mut self.ready);
-            ready.clear();
-            let deadline = [self.switch.deadline(), self.look_at].into_iter().flatten();
-            self.poller.wait(deadline.min(), |what| ready.push(what))?;
-            for &what in &ready {
-                let now = Clock.now();
-                self.outbox.set_now(now);
-                match what {
-                    Ready::Port(port) => self.receive(now, port),
-                    Ready::Link(namespace) => self.links(now, namespace),
-                    Ready::Timer => {}
-                    Ready::Wake if self.requests(now) => {}
-                    Ready::Wake | Ready::Stop => return Ok(()),
-                }
-                if self.switch.deadline().is_some_and(|due| due <= now) {
-                    self.switch.timeout(now, &mut self.outbox);
-                    self.flush();
-                }
-                if self.look_at.is_some_and(|due| due <= now) {
-                    self.look(now);
-                }
-            }
-            self.ready = ready;
+        while self.turn()? {}
+        Ok(())
+    }
+
+    /// Waits until something is ready, and does it; false if that was the end.
+    fn turn(&mut self) -> io::Result<bool> {
+        let mut ready = std::mem::take(&mut self.ready);
+        ready.clear();
+        let deadline = [self.switch.deadline(), self.look_at].into_iter().flatten();
+        self.poller.wait(deadline.min(), |what| ready.push(what))?;
+        if ready.contains(&Ready::Control) {
+            self.control(Clock.now());
         }
+        let mut looked = Clock.now();
+        for &what in &ready {
+            let now = Clock.now();
+            if now.saturating_sub(looked) >= CONTROL_EVERY {
+                looked = now;
+                self.control(now);
+            }
+            self.outbox.set_now(now);
+            match what {
+                Ready::Port(port) => self.receive(now, port),
+                Ready::Link(namespace) => self.links(now, namespace),
+                Ready::Timer | Ready::Control => {}
+                Ready::Wake if self.requests(now) => {}
+                Ready::Wake | Ready::Stop => return Ok(false),
+            }
+            if self.switch.deadline().is_some_and(|due| due <= now) {
+                self.switch.timeout(now, &mut self.outbox);
+                self.flush();
+            }
+            if self.look_at.is_some_and(|due| due <= now) {
+                self.look(now);
+            }
+        }
+        self.ready = ready;
+        Ok(true)
     }
 
     /// The switch as it is.
@@ -208,6 +228,34 @@ impl Daemon {
             return;
         };
         let reception = self.mover.receive(port, device);
+        self.carry(now, port);
+        if reception == Reception::Gone {
+            self.mover.detach(port);
+            line_of(&mut self.lines, port).map(Line::gone);
+            self.set_link(now, port, LinkState::Down);
+            self.flush();
+        }
+    }
+
+    /// A batch of frames of bridge protocols from every port that has some.
+    fn control(&mut self, now: Duration) {
+        self.outbox.set_now(now);
+        let mut ports = std::mem::take(&mut self.controlled);
+        ports.clear();
+        self.poller.control(|port| ports.push(port));
+        for &port in &ports {
+            let line = self.lines.get(usize::from(port.get()));
+            let line = line.and_then(Option::as_ref);
+            if let Some(device) = line.and_then(|line| line.device.as_ref()) {
+                self.mover.receive_control(device);
+                self.carry(now, port);
+            }
+        }
+        self.controlled = ports;
+    }
+
+    /// The batch, received from `port`, through the switch.
+    fn carry(&mut self, now: Duration, port: PortNumber) {
         for frame in 0..self.mover.batch().len() {
             self.outbox.set_frame(frame);
             let octets = self.mover.batch().frame(frame);
@@ -217,12 +265,6 @@ impl Daemon {
             count_drops(&mut self.switch, port, reason, frames);
         }
         self.flush();
-        if reception == Reception::Gone {
-            self.mover.detach(port);
-            line_of(&mut self.lines, port).map(Line::gone);
-            self.set_link(now, port, LinkState::Down);
-            self.flush();
-        }
     }
 
     /// Sends what the core decided.
@@ -271,12 +313,12 @@ impl Daemon {
         self.flush();
     }
 
-    /// Looks at the links that cannot be watched.
+    /// Looks at the links that cannot be watched, and opens interfaces that could not be opened.
     fn look(&mut self, now: Duration) {
         for number in self.numbers() {
             let line = line_of(&mut self.lines, number).filter(|line| line.is_unwatched);
             if let Some(line) = line {
-                let state = line.look(&mut self.namespaces, &self.poller);
+                let state = line.look_again(number, &mut self.namespaces, &self.poller);
                 self.set_link(now, number, state);
             }
         }

@@ -68,7 +68,8 @@ impl Outbox {
             rest = behind;
             (port, Leaving::Own(frame))
         });
-        relayed.chain(own)
+        // The switch's own go first: BPDUs do not wait behind a batch.
+        own.chain(relayed)
     }
 
     /// Forgets what was sent; tells whoever reads the events, if there were any.

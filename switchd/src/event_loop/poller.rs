@@ -14,6 +14,7 @@ use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFl
 use stp::PortNumber;
 
 use crate::link::NamespaceId;
+use crate::port::Device;
 
 /// Things ready that are looked at per wait. The kernel hands out the others first the next time.
 const READY_MAX: usize = 64;
@@ -23,11 +24,14 @@ const NAMESPACE: u64 = 1 << 40;
 const TIMER: u64 = 1 << 32;
 const WAKER: u64 = TIMER + 1;
 const SIGNAL: u64 = TIMER + 2;
+const CONTROL: u64 = TIMER + 3;
 
 /// Something the loop has to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ready {
     Port(PortNumber),
+    /// There are frames of bridge protocols: [`Poller::control`] says where.
+    Control,
     Link(NamespaceId),
     Timer,
     Wake,
@@ -80,6 +84,8 @@ impl Signals {
 #[derive(Debug)]
 pub(super) struct Poller {
     epoll: Epoll,
+    /// Where frames of bridge protocols have a queue of their own: asked between two batches, too.
+    control: Epoll,
     timer: TimerFd,
     armed: Option<Duration>,
     waker: Waker,
@@ -89,6 +95,8 @@ pub(super) struct Poller {
 impl Poller {
     pub(super) fn new(waker: Waker, signals: Option<Signals>) -> io::Result<Self> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        let control = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        epoll.add(&control.0, EpollEvent::new(EpollFlags::EPOLLIN, CONTROL))?;
         let flags = TimerFlags::TFD_CLOEXEC | TimerFlags::TFD_NONBLOCK;
         let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, flags)?;
         epoll.add(&timer, EpollEvent::new(EpollFlags::EPOLLIN, TIMER))?;
@@ -98,6 +106,7 @@ impl Poller {
         }
         Ok(Self {
             epoll,
+            control,
             timer,
             armed: None,
             waker,
@@ -110,9 +119,24 @@ impl Poller {
     }
 
     /// From now on frames of `port` make it ready. Closing the descriptor ends that.
-    pub(super) fn add_port(&self, port: PortNumber, descriptor: BorrowedFd<'_>) -> io::Result<()> {
+    pub(super) fn add_port(&self, port: PortNumber, device: &Device) -> io::Result<()> {
         let event = EpollEvent::new(EpollFlags::EPOLLIN, u64::from(port.get()));
-        Ok(self.epoll.add(descriptor, event)?)
+        if let Some(control) = device.control_descriptor() {
+            self.control.add(control, event)?;
+        }
+        Ok(self.epoll.add(device.descriptor(), event)?)
+    }
+
+    /// Gives the ports that have frames of bridge protocols now to `each`. Does not wait.
+    pub(super) fn control(&self, mut each: impl FnMut(PortNumber)) {
+        let mut events = [EpollEvent::empty(); READY_MAX];
+        // What cannot be asked now is asked again after the next batch.
+        let ready = self.control.wait(&mut events, EpollTimeout::ZERO);
+        for event in &events[..ready.unwrap_or(0)] {
+            if let Some(port) = u16::try_from(event.data()).ok().and_then(PortNumber::new) {
+                each(port);
+            }
+        }
     }
 
     pub(super) fn add_namespace(
@@ -155,6 +179,7 @@ impl Poller {
                     }
                     each(Ready::Stop);
                 }
+                CONTROL => each(Ready::Control),
                 mark if mark & NAMESPACE != 0 => {
                     each(Ready::Link(NamespaceId::from_inode(mark & !NAMESPACE)));
                 }

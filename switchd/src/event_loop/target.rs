@@ -32,7 +32,7 @@ impl Daemon {
             return Err(refused(&error));
         }
         let watched = match &line.device {
-            Some(device) => self.poller.add_port(number, device.descriptor()),
+            Some(device) => self.poller.add_port(number, device),
             None => Ok(()),
         };
         if let Some(device) = &line.device {

@@ -5,10 +5,12 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use clap::Parser;
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::socket::{MsgFlags, send};
+use tun_tap::{Iface, Mode};
 
 use super::*;
 use crate::config::{Flags, World};
 use crate::control::{CLIENTS_MAX, Server, execute};
+use crate::port::batch::BATCH_MAX;
 use crate::sys::{allocations, packet};
 
 const ALL: [u8; 6] = [0xff; 6];
@@ -27,10 +29,14 @@ impl Bench {
     /// Leaves the calling thread in a new namespace.
     fn new() -> Self {
         unshare(CloneFlags::CLONE_NEWNET).expect("tests of ports need root");
+        Self::with("switchd --tap p1:edge p2:edge p3:edge:trunk")
+    }
+
+    /// The same with these arguments.
+    fn with(line: &str) -> Self {
         let run_dir = tempfile::tempdir().unwrap();
         let (requests, asked) = crossbeam_channel::bounded(CLIENTS_MAX);
         let (server, events) = Server::spawn(run_dir.path(), "sw1", requests, || {}).unwrap();
-        let line = "switchd --tap p1:edge p2:edge p3:edge:trunk";
         let flags = Flags::try_parse_from(line.split(' ')).unwrap();
         let inputs = Inputs {
             requests: asked,
@@ -128,6 +134,42 @@ fn many_new_stations_cost_no_allocation() {
         }
         // The hosts' own stacks may have said something, too.
         assert!(bench.daemon.switch.cam().stats().learned > 1000);
+    });
+    bench.join().unwrap();
+}
+
+#[test]
+fn a_bpdu_overtakes_whatever_the_port_has_not_taken_yet() {
+    let bench = std::thread::spawn(|| {
+        unshare(CloneFlags::CLONE_NEWNET).expect("tests of ports need root");
+        // A port whose other end is in our hand.
+        let wire = Iface::without_packet_info("w4", Mode::Tap).unwrap();
+        let mut bench = Bench::with("switchd --tap p1 p2 p3 --packet w4");
+        let (daemon, number) = (&mut bench.daemon, PortNumber::new(4).unwrap());
+        let count = |daemon: &Daemon| {
+            let status = daemon.switch.bridge().unwrap().port(number).unwrap();
+            let counters = daemon.switch.port(number).unwrap().counters();
+            (status.counters.bpdus_received(), counters.received_frames)
+        };
+        let before = count(daemon);
+        // More than its queue holds: the last of them are lost, and so would be whatever comes behind.
+        let flood = [&frame(ALL, B)[..], &[0; 1400]].concat();
+        for _ in 0..20_000 {
+            wire.send(&flood).unwrap();
+        }
+        wire.send(&stp::llc::frame(A.into(), &stp::Bpdu::Tcn))
+            .unwrap();
+        while count(daemon).0 == before.0 {
+            assert!(daemon.turn().unwrap());
+        }
+        // In the turn that found it, behind one batch of the flood at most.
+        assert_eq!(count(daemon).0, before.0 + 1);
+        assert!(count(daemon).1 - before.1 <= 2 * BATCH_MAX as u64);
+        while count(daemon).1 < 2 * BATCH_MAX as u64 {
+            assert!(daemon.turn().unwrap());
+        }
+        let counters = daemon.switch.port(number).unwrap().counters();
+        assert!(counters.drops(DropReason::ReceiveFull) > 0);
     });
     bench.join().unwrap();
 }

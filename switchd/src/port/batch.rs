@@ -26,6 +26,7 @@ pub(crate) struct Batch {
     len: usize,
     oversize: u64,
     bad_offload: u64,
+    missed: u64,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -113,7 +114,13 @@ impl Batch {
             len: 0,
             oversize: 0,
             bad_offload: 0,
+            missed: 0,
         }
+    }
+
+    /// Forgets the frames.
+    pub(crate) fn clear(&mut self) {
+        self.len = 0;
     }
 
     /// Forgets the frames, and gives the places for new ones from a port with a virtio-net header of
@@ -185,6 +192,11 @@ impl Batch {
         self.bad_offload += 1;
     }
 
+    /// Counts frames that the kernel has dropped before they could be received.
+    pub(crate) fn miss(&mut self, frames: u64) {
+        self.missed += frames;
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.len
     }
@@ -196,13 +208,14 @@ impl Batch {
     }
 
     /// The frames refused since last asked, by reason.
-    pub(crate) fn take_drops(&mut self) -> [(DropReason, u64); 2] {
+    pub(crate) fn take_drops(&mut self) -> [(DropReason, u64); 3] {
         [
             (DropReason::Oversize, std::mem::take(&mut self.oversize)),
             (
                 DropReason::BadOffload,
                 std::mem::take(&mut self.bad_offload),
             ),
+            (DropReason::ReceiveFull, std::mem::take(&mut self.missed)),
         ]
     }
 
@@ -294,9 +307,13 @@ mod tests {
         assert_eq!(batch.frame(1), short);
         assert_eq!(
             batch.take_drops(),
-            [(DropReason::Oversize, 2), (DropReason::BadOffload, 0)]
+            [
+                (DropReason::Oversize, 2),
+                (DropReason::BadOffload, 0),
+                (DropReason::ReceiveFull, 0)
+            ]
         );
-        assert_eq!(batch.take_drops().map(|(_, frames)| frames), [0, 0]);
+        assert_eq!(batch.take_drops().map(|(_, frames)| frames), [0; 3]);
     }
 
     #[test]

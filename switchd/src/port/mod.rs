@@ -118,6 +118,14 @@ impl Device {
             Self::Packet(packet) => packet.descriptor(),
         }
     }
+
+    /// Readable when there are frames of bridge protocols, if they have a queue of their own.
+    pub(crate) fn control_descriptor(&self) -> Option<BorrowedFd<'_>> {
+        match self {
+            Self::Tap(_) => None,
+            Self::Packet(packet) => Some(packet.control_descriptor()),
+        }
+    }
 }
 
 impl std::ops::AddAssign for Sent {

@@ -95,6 +95,15 @@ impl Mover {
         }
     }
 
+    /// Receives at most a batch of frames of bridge protocols that have a queue of their own.
+    pub(crate) fn receive_control(&mut self, device: &Device) {
+        if let Device::Packet(packet) = device {
+            packet.receive_control(&mut self.batch);
+        } else {
+            self.batch.clear();
+        }
+    }
+
     /// The frames received.
     pub(crate) fn batch(&self) -> &Batch {
         &self.batch

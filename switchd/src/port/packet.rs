@@ -14,7 +14,7 @@ use super::segment::Segmenter;
 use super::{Leaving, PortError, Reception, Sent};
 use crate::link::{ADDRESS_GENERATION_NONE, Link, Namespace, Setting};
 use crate::sys::mmsg::{self, Incoming, PARTS};
-use crate::sys::packet::{self, Switch};
+use crate::sys::packet::{self, Half, Switch};
 
 /// Octets of frames the kernel keeps while we are busy elsewhere: some 60 super-frames, or 8,000 small ones.
 /// The default of 208 KiB is full with three super-frames.
@@ -23,11 +23,16 @@ const RECEIVE_BUFFER: libc::c_int = 8 << 20;
 /// Octets of frames on their way out. A veth takes them at once; a NIC holds a ring full.
 const SEND_BUFFER: libc::c_int = 4 << 20;
 
+/// Octets of frames of bridge protocols the kernel keeps: some 300 BPDUs.
+const CONTROL_BUFFER: libc::c_int = 256 << 10;
+
 /// A packet port's socket, bound to one interface. When the interface goes, the socket is dropped, and made
 /// anew when one of that name returns.
 #[derive(Debug)]
 pub(crate) struct Packet {
     socket: OwnedFd,
+    /// Frames of bridge protocols have a queue of their own, so that no flood fills it.
+    control: OwnedFd,
     index: u32,
     found: Found,
     /// Frames leave finished.
@@ -68,12 +73,13 @@ impl Packet {
             .set_up(link.index, home, true)
             .map_err(|error| PortError::new(&link.name, "set its interface up", error))
             .and_then(|()| {
-                attach(link.index)
+                sockets(link.index)
                     .map_err(|error| PortError::new(&link.name, "open a packet socket", error))
             });
         match opened {
-            Ok(socket) => Ok(Self {
+            Ok([socket, control]) => Ok(Self {
                 socket,
+                control,
                 index: link.index,
                 found,
                 finishes: !offload,
@@ -87,6 +93,11 @@ impl Packet {
 
     pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
+    }
+
+    /// Readable when there are frames of bridge protocols.
+    pub(crate) fn control_descriptor(&self) -> BorrowedFd<'_> {
+        self.control.as_fd()
     }
 
     /// How frames are moved, for people.
@@ -124,16 +135,29 @@ impl Packet {
 
     /// Receives at most a batch of frames, tags put back.
     pub(crate) fn receive(&self, batch: &mut Batch) -> Reception {
+        Self::receive_from(self.socket.as_fd(), batch)
+    }
+
+    /// The same of those of bridge protocols.
+    pub(crate) fn receive_control(&self, batch: &mut Batch) -> Reception {
+        Self::receive_from(self.control.as_fd(), batch)
+    }
+
+    fn receive_from(socket: BorrowedFd<'_>, batch: &mut Batch) -> Reception {
         let mut places = batch.places(HEADER_LEN).map(|octets| Incoming {
             octets,
             len: 0,
             tag: None,
         });
-        match mmsg::receive(self.socket.as_fd(), &mut places) {
+        match mmsg::receive(socket, &mut places) {
             Ok(received) => {
                 let received_from = places.map(|place| (place.len, place.tag));
                 for (place, &(octets, tag)) in received_from[..received].iter().enumerate() {
                     batch.accept(place, octets, HEADER_LEN, tag);
+                }
+                // Who overflows a queue leaves it full.
+                if received == BATCH_MAX {
+                    batch.miss(packet::take_drops(socket).unwrap_or(0));
                 }
             }
             // A frame that the kernel could not describe in a virtio-net header; it is gone.
@@ -153,7 +177,10 @@ impl Packet {
     ) -> Sent {
         let queue = match leaving {
             Leaving::Relayed(queue) => queue,
-            Leaving::Own(frame) => return self.send(std::iter::once(frame)),
+            Leaving::Own(frame) => {
+                let own = Written::finished(frame, HEADER_LEN);
+                return send_all(self.control.as_fd(), &[own]);
+            }
         };
         let mut sent = Sent::default();
         let mut rest = queue;
@@ -194,52 +221,51 @@ impl Packet {
     fn send_written<'a>(&self, mut frames: impl Iterator<Item = Written<'a>>) -> Sent {
         let mut sent = Sent::default();
         loop {
-            let none = Written::finished(&[], 0);
             let mut len = 0;
             let written: [Written<'_>; BATCH_MAX] = array::from_fn(|_| {
                 let next = frames.next();
                 len += usize::from(next.is_some());
-                next.unwrap_or(none)
+                next.unwrap_or(Written::finished(&[], 0))
             });
             if len == 0 {
                 return sent;
             }
-            let parts: [[IoSlice<'_>; PARTS]; BATCH_MAX] = array::from_fn(|i| {
-                [
-                    IoSlice::new(written[i].head()),
-                    IoSlice::new(written[i].body),
-                ]
-            });
-            sent += self.send_all(&parts[..len], &written);
+            sent += send_all(self.socket.as_fd(), &written[..len]);
         }
     }
+}
 
-    fn send_all(&self, mut frames: &[[IoSlice<'_>; PARTS]], written: &[Written<'_>]) -> Sent {
-        let mut sent = Sent::default();
-        let mut octets = written.iter().map(|written| written.octets);
-        while !frames.is_empty() {
-            match mmsg::send(self.socket.as_fd(), frames) {
-                Ok(taken) => {
-                    let (taken, rest) = frames.split_at(taken.clamp(1, frames.len()));
-                    for octets in octets.by_ref().take(taken.len()) {
-                        sent.count(octets);
-                    }
-                    frames = rest;
+/// Sends at most a batch of frames.
+fn send_all(socket: BorrowedFd<'_>, written: &[Written<'_>]) -> Sent {
+    let parts: [[IoSlice<'_>; PARTS]; BATCH_MAX] = array::from_fn(|i| match written.get(i) {
+        Some(written) => [IoSlice::new(written.head()), IoSlice::new(written.body)],
+        None => [IoSlice::new(&[]); PARTS],
+    });
+    let mut frames = &parts[..written.len().min(BATCH_MAX)];
+    let mut sent = Sent::default();
+    let mut octets = written.iter().map(|written| written.octets);
+    while !frames.is_empty() {
+        match mmsg::send(socket, frames) {
+            Ok(taken) => {
+                let (taken, rest) = frames.split_at(taken.clamp(1, frames.len()));
+                for octets in octets.by_ref().take(taken.len()) {
+                    sent.count(octets);
                 }
-                Err(error) => {
-                    // What stops one frame for lack of room or of an interface stops those behind it.
-                    let stopped = sent.refused(error);
-                    octets.next();
-                    let rest = &frames[1..];
-                    frames = if stopped.is_some() { &[] } else { rest };
-                    if let Some(counter) = stopped {
-                        *counter += rest.len() as u64;
-                    }
+                frames = rest;
+            }
+            Err(error) => {
+                // What stops one frame for lack of room or of an interface stops those behind it.
+                let stopped = sent.refused(error);
+                octets.next();
+                let rest = &frames[1..];
+                frames = if stopped.is_some() { &[] } else { rest };
+                if let Some(counter) = stopped {
+                    *counter += rest.len() as u64;
                 }
             }
         }
-        sent
     }
+    sent
 }
 
 impl Found {
@@ -260,14 +286,26 @@ impl Found {
     }
 }
 
-/// A packet socket that receives whatever interface `index` receives.
-fn attach(index: u32) -> io::Result<OwnedFd> {
+/// Packet sockets that receive whatever interface `index` receives: data, and bridge protocols.
+fn sockets(index: u32) -> io::Result<[OwnedFd; 2]> {
+    let control = attach(index, Half::Control, (CONTROL_BUFFER, CONTROL_BUFFER))?;
+    packet::set_urgent(control.as_fd())?;
+    let data = attach(index, Half::Data, (RECEIVE_BUFFER, SEND_BUFFER))?;
+    packet::join_promiscuous(data.as_fd(), index)?;
+    Ok([data, control])
+}
+
+fn attach(
+    index: u32,
+    half: Half,
+    (receive, send): (libc::c_int, libc::c_int),
+) -> io::Result<OwnedFd> {
     let socket = packet::socket()?;
     for option in [Switch::VnetHeader, Switch::Auxdata, Switch::IgnoreOutgoing] {
         packet::turn_on(socket.as_fd(), option)?;
     }
-    packet::set_buffers(socket.as_fd(), RECEIVE_BUFFER, SEND_BUFFER)?;
-    packet::join_promiscuous(socket.as_fd(), index)?;
+    packet::filter(socket.as_fd(), half)?;
+    packet::set_buffers(socket.as_fd(), receive, send)?;
     packet::bind(socket.as_fd(), index)?;
     Ok(socket)
 }

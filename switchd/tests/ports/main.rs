@@ -8,7 +8,7 @@ mod support;
 
 use std::time::Duration;
 
-use stp::{BridgeTimes, PortState};
+use stp::{BridgeTimes, PortState, TreeId};
 use support::stream::transfer;
 use support::switch::{Switch, config, number, port, vlan};
 use support::wire::{Wire, frame, tagged};
@@ -309,6 +309,12 @@ fn a_peer_that_stops_reading_costs_only_its_own_frames() {
     transfer(&a, &b, 2, 16 * MIB);
     flood.join().unwrap();
     transfer(&a, &b, 2, MIB);
+    // A tap takes what its reader does not want, and drops it: the kernel counts that at the interface.
+    let said: serde_json::Value = serde_json::from_str(&here.ip("-s -j link show w3")).unwrap();
+    assert!(
+        said[0]["stats64"]["tx"]["dropped"].as_u64() > Some(0),
+        "{said}"
+    );
     stalled.receive("its first frames wait in its queue", |_| true);
 }
 
@@ -417,6 +423,51 @@ fn interfaces_are_left_as_they_were_found() {
     eventually("as before", || state() == before);
 }
 
+/// Floods every port with broadcasts, as fast as both hosts can: the tree stands as it was, every BPDU is taken,
+/// and its clock is not late.
+fn flood_and_keep_the_tree(hosts: [&Namespace; 2], leaf: &Switch) {
+    const FLOOD: Duration = Duration::from_secs(3);
+    let seen = || {
+        leaf.ask(|daemon, _| {
+            let bridge = daemon.switch().bridge().unwrap();
+            let bpdus = [1, 2].map(|port| {
+                let port = bridge.port(number(port)).unwrap();
+                port.counters.bpdus_received()
+            });
+            (bridge.tree(TreeId::COMMON).topology_change.count, bpdus)
+        })
+    };
+    let (states, before, frames) = (
+        [1, 2, 3].map(|port| leaf.state(port)),
+        seen(),
+        leaf.received(1),
+    );
+    let floods = hosts.map(|host| {
+        host.spawn(|| {
+            let socket = std::net::UdpSocket::bind("0.0.0.0:0").unwrap();
+            socket.set_broadcast(true).unwrap();
+            let start = std::time::Instant::now();
+            while start.elapsed() < FLOOD {
+                // A full queue of the sender's own is no matter here.
+                let _ = socket.send_to(&[0; 18], "10.0.0.255:9");
+            }
+        })
+    });
+    for flood in floods {
+        flood.join().unwrap();
+    }
+    let after = seen();
+    let flood = leaf.received(1) - frames;
+    // As fast as a machine goes on which twenty other tests run.
+    assert!(flood > 1000, "no flood: {flood} frames");
+    assert_eq!(after.0, before.0, "topology changes");
+    assert_eq!([1, 2, 3].map(|port| leaf.state(port)), states);
+    // One a second on each wire; the first and the last may lie outside.
+    for (after, before) in after.1.into_iter().zip(before.1) {
+        assert!(after - before >= FLOOD.as_secs() - 1, "BPDUs were lost");
+    }
+}
+
 #[test]
 fn a_ring_of_two_blocks_one_port_and_discards_until_then() {
     let (here, there) = (Namespace::new(), Namespace::new());
@@ -449,6 +500,8 @@ fn a_ring_of_two_blocks_one_port_and_discards_until_then() {
         all(&root, [Forwarding; 3]) && all(&leaf, [Forwarding, Blocking, Forwarding])
     });
     transfer(&a, &b, 2, 4 * MIB);
+    flood_and_keep_the_tree([&a, &b], &leaf);
+    transfer(&a, &b, 2, MIB);
     // The root port's wire is cut: the other port takes over after listening and learning.
     here.ip("link set l1 down");
     eventually("the blocked port takes over", || {
