@@ -292,6 +292,55 @@ impl World {
         self.now = end;
     }
 
+    /// The first message on the way to each port.
+    pub(crate) fn first_arrivals(&self) -> Vec<(Duration, u64)> {
+        let mut ports = BTreeSet::new();
+        let first = |(_, arrival): &(_, &Arrival)| ports.insert((arrival.bridge, arrival.port));
+        self.wire
+            .iter()
+            .filter(first)
+            .map(|(key, _)| *key)
+            .collect()
+    }
+
+    /// The port that a message is on the way to.
+    pub(crate) fn addressee(&self, key: (Duration, u64)) -> (u8, u16) {
+        let arrival = &self.wire[&key];
+        (arrival.bridge, arrival.port)
+    }
+
+    /// That message arrives, now.
+    pub(crate) fn deliver(&mut self, key: (Duration, u64)) {
+        let arrival = self.wire.remove(&key).unwrap();
+        self.arrive(&arrival);
+        self.deeds.clear();
+    }
+
+    /// Lets the next timer run out, if that is before `end`; nothing is on its way.
+    pub(crate) fn run_to_deadline(&mut self, end: Duration) -> bool {
+        assert!(self.wire.is_empty());
+        let deadline = self.bridges.values().filter_map(Bridge::deadline).min();
+        let Some(due) = deadline.filter(|due| *due <= end) else {
+            return false;
+        };
+        self.now = self.now.max(due);
+        for number in self.bridges.keys().copied().collect::<Vec<_>>() {
+            self.event(number, Event::Timeout);
+        }
+        self.deeds.clear();
+        true
+    }
+
+    /// What is on the way to each port, in order.
+    pub(crate) fn on_links(&self) -> BTreeMap<(u8, u16), Vec<&[u8]>> {
+        let mut links: BTreeMap<_, Vec<&[u8]>> = BTreeMap::new();
+        for arrival in self.wire.values() {
+            let link = links.entry((arrival.bridge, arrival.port)).or_default();
+            link.push(&arrival.frame);
+        }
+        links
+    }
+
     fn arrive(&mut self, arrival: &Arrival) {
         let lan = self.lan_of(arrival.bridge, arrival.port);
         let up = self.port(arrival.bridge, arrival.port).link_up;
