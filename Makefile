@@ -2,7 +2,7 @@
 CARGO ?= cargo
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: all build demo bench test soak interop lint setup help
+.PHONY: all build demo bench microbench test soak interop lint setup help
 
 all: build
 
@@ -17,6 +17,9 @@ demo: build ## the VMotion lab: six switches converge, a VM moves there and back
 
 bench: ## how fast virtual time runs here: seconds, nanoseconds per BPDU, memory
 	$(CARGO) bench --locked -p labs --bench sim
+
+microbench: ## nanoseconds and allocations of every call of the CAM, by how much it holds
+	$(CARGO) bench --locked -p cam --bench table
 
 setup: ## install the peers the tests talk to (Debian packages)
 	@.ci/setup

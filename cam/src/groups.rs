@@ -8,8 +8,9 @@
 //!   in the index and the lists, always behind the groups of the current generation, because new ones go to the
 //!   front: whoever walks stops at the first group outlived, and never pays for the dead.
 
+use crate::hash::BucketHash;
 use crate::list::{self, Link, List, NIL, Node, Slab};
-use crate::slots::{BY_GROUP, BucketHash, Slot};
+use crate::slots::{BY_GROUP, Slot};
 
 /// The queue of the living, or of the dead.
 const BY_LIFE: usize = 0;

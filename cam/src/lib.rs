@@ -90,6 +90,7 @@ mod ageing;
 mod config;
 mod entry;
 mod groups;
+mod hash;
 mod list;
 mod ports;
 mod slots;

@@ -1,11 +1,9 @@
 //! The entries themselves, and the index that finds them by (VLAN, address).
 
-use core::hash::Hasher;
-
 use etherparse::VlanId;
 use pnet_base::MacAddr;
-use siphasher::sip::SipHasher13;
 
+use crate::hash::BucketHash;
 use crate::list::{Link, NIL, Node, Slab};
 
 /// The list of all dynamic entries, least recently refreshed first.
@@ -96,31 +94,6 @@ impl Node for Slot {
 
     fn link_mut(&mut self, which: usize) -> &mut Link {
         &mut self.links[which]
-    }
-}
-
-/// A keyed hash (SipHash-1-3) that yields a bucket number.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct BucketHash {
-    hasher: SipHasher13,
-    mask: usize,
-}
-
-impl BucketHash {
-    /// For a power of two of buckets.
-    pub(crate) fn new(key: [u64; 2], buckets: usize) -> Self {
-        debug_assert!(buckets.is_power_of_two());
-        Self {
-            hasher: SipHasher13::new_with_keys(key[0], key[1]),
-            mask: buckets - 1,
-        }
-    }
-
-    pub(crate) fn bucket(&self, word: u64) -> usize {
-        let mut hasher = self.hasher;
-        hasher.write_u64(word);
-        let [a, b, c, d, ..] = hasher.finish().to_le_bytes();
-        u32::from_le_bytes([a, b, c, d]) as usize & self.mask
     }
 }
 

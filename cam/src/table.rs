@@ -164,13 +164,15 @@ impl<P: Copy + Ord> MacTable<P> {
         let key = Key::new(vlan, address);
         let known = self.slots.find(key);
         if let Some(id) = known {
-            let slot = *self.slots.get(id);
-            let held_by = self.ports.handle(slot.port);
+            // By reference: a copy would read the whole slot, whose last refresh may still be on its way to memory.
+            let slot = self.slots.get(id);
+            let held_in = slot.port;
+            let held_by = self.ports.handle(held_in);
             match slot.kind {
                 Kind::Local => return Learned::Rejected(Rejection::Local),
                 Kind::Static if held_by == port => return Learned::Refreshed,
                 Kind::Static => return Learned::Rejected(Rejection::Static),
-                Kind::Dynamic if !self.is_held(&slot, at) => {}
+                Kind::Dynamic if !self.is_held(slot, at) => {}
                 Kind::Dynamic if held_by == port => {
                     self.refresh(id, at);
                     return Learned::Refreshed;
@@ -181,7 +183,7 @@ impl<P: Copy + Ord> MacTable<P> {
                 Kind::Dynamic => {
                     self.unhitch(id);
                     self.hitch(id, at, port);
-                    self.ports.release(slot.port);
+                    self.ports.release(held_in);
                     return Learned::Moved { from: held_by };
                 }
             }
