@@ -303,12 +303,6 @@ impl World {
             .collect()
     }
 
-    /// The port that a message is on the way to.
-    pub(crate) fn addressee(&self, key: (Duration, u64)) -> (u8, u16) {
-        let arrival = &self.wire[&key];
-        (arrival.bridge, arrival.port)
-    }
-
     /// That message arrives, now.
     pub(crate) fn deliver(&mut self, key: (Duration, u64)) {
         let arrival = self.wire.remove(&key).unwrap();
