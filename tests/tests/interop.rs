@@ -1,5 +1,8 @@
 //! Spanning tree with other people's bridges: see [`tests::interop`].
 
+#[path = "interop/codec.rs"]
+mod codec;
+
 use std::io::Write as _;
 use std::time::Duration;
 
