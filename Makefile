@@ -15,8 +15,13 @@ build: ## build switchd, switchctl and labs (target/release)
 demo: build ## the VMotion lab: six switches converge, a VM moves there and back
 	@target/release/labs run vmotion
 
-bench: ## how fast virtual time runs here: seconds, nanoseconds per BPDU, memory
+BENCH ?=
+bench: build setup ## the switch beside its peers (BENCH="--quick": a look), virtual time, the CAM
+	@mkdir -p target/bench
+	target/release/labs bench --json target/bench/bench.json --html target/bench/bench.html $(BENCH)
+	@echo "report: target/bench/bench.html"
 	$(CARGO) bench --locked -p labs --bench sim
+	$(CARGO) bench --locked -p cam --bench table
 
 microbench: ## nanoseconds and allocations of every call of the CAM, by how much it holds
 	$(CARGO) bench --locked -p cam --bench table

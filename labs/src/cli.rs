@@ -100,6 +100,8 @@ pub enum Command {
     },
     /// How spanning tree behaves as a network grows, measured in virtual time.
     Study(crate::study::cli::Study),
+    /// Measure the switch beside the kernel's bridge, Open vSwitch and VDE.
+    Bench(crate::bench::cli::Bench),
     /// Print shell completions.
     Completions {
         /// The shell.
@@ -111,6 +113,18 @@ pub enum Command {
     /// A virtual machine's client with a stopwatch.
     #[command(hide = true)]
     Probe(crate::client::ProbeArgs),
+    /// Waits for its standard input to end, then clears what the lab has left.
+    #[command(hide = true)]
+    Guard {
+        /// The lab.
+        name: String,
+    },
+    /// Keeps a core from sleeping.
+    #[command(hide = true)]
+    Spin {
+        /// Which.
+        core: usize,
+    },
     /// A wire that is a process: makes taps and carries frames between them.
     #[command(hide = true)]
     Hub(crate::hub::HubArgs),

@@ -7,6 +7,8 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::CommandFactory;
+use nix::sched::{CpuSet, sched_setaffinity};
+use nix::unistd::Pid;
 use serde_json::{Value, json};
 use switchd::control::default_run_dir;
 
@@ -33,6 +35,9 @@ pub enum CommandError {
     /// A study.
     #[error(transparent)]
     Study(#[from] crate::study::cli::StudyError),
+    /// The bench.
+    #[error(transparent)]
+    Bench(#[from] crate::bench::BenchError),
     /// Standard output, or a hub's tap.
     #[error("{0}")]
     Io(#[from] io::Error),
@@ -46,6 +51,7 @@ impl CommandError {
             Self::Find(_) | Self::Usage(_) => 2,
             Self::Lab(error) => error.exit_code(),
             Self::Study(error) => error.exit_code(),
+            Self::Bench(error) => error.exit_code(),
             Self::Io(_) => 1,
         })
     }
@@ -82,6 +88,12 @@ pub fn run(cli: Cli) -> Result<ExitCode, CommandError> {
         Command::Sim(args) => simulate(&args),
         Command::Show { lab } => show(&lab),
         Command::Study(study) => Ok(crate::study::cli::run(&study)?),
+        Command::Bench(bench) => Ok(crate::bench::cli::run(&bench, &run_dir)?),
+        Command::Guard { name } => {
+            lab::guard(&run_dir, &name)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Spin { core } => spin(core),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "labs", &mut io::stdout());
             Ok(ExitCode::SUCCESS)
@@ -110,6 +122,16 @@ fn watch(run_dir: &Path, args: &crate::watch::cli::WatchArgs) -> Result<ExitCode
 fn simulate(args: &crate::sim::cli::SimArgs) -> Result<ExitCode, CommandError> {
     let ok = crate::sim::cli::run(args, topology(&args.lab, None)?)?;
     Ok(ExitCode::from(u8::from(!ok)))
+}
+
+/// Uses up a core until it is ended; `labs bench` lowers its priority.
+fn spin(core: usize) -> Result<ExitCode, CommandError> {
+    let mut cores = CpuSet::new();
+    cores.set(core).map_err(io::Error::from)?;
+    sched_setaffinity(Pid::from_raw(0), &cores).map_err(io::Error::from)?;
+    loop {
+        core::hint::spin_loop();
+    }
 }
 
 /// The end of a process that is part of a lab.

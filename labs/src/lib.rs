@@ -1,5 +1,6 @@
 //! Labs: topology files and the worlds that run them.
 
+pub mod bench;
 pub mod cli;
 pub mod client;
 pub mod command;

@@ -43,4 +43,5 @@ pub use port_name::{PORT_NAME_MAX, PortName, PortNameError};
 pub use ports::Ports;
 pub use portset::{PORTS_MAX, PortSet};
 pub use switch::{Port, PortSettings, Switch, SwitchConfig, SwitchError};
+pub use sys::traffic::{TRAFFIC_BATCH, TrafficSocket};
 pub use vlan_set::{VID_MAX, VlanSet, VlanSetError};

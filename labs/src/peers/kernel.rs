@@ -21,6 +21,14 @@ pub struct KernelBridge {
 }
 
 impl KernelBridge {
+    /// Whether what makes it is installed.
+    ///
+    /// # Errors
+    /// [`PeerError::Missing`].
+    pub fn installed() -> Result<(), PeerError> {
+        tool::find(IP).map(|_| ())
+    }
+
     /// Makes the bridge `name` over `ports`, interfaces of `namespace`, and sets all up; without spanning tree if `tree`
     /// is absent.
     ///

@@ -1,9 +1,9 @@
 //! Open vSwitch, its own database server and daemon, with the userspace datapath (`datapath_type=netdev`).
 
-use std::cell::Cell;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use pnet_base::MacAddr;
@@ -34,8 +34,8 @@ pub struct Ovs {
     // Fields are dropped in order: the switch before its database.
     switch: Daemon,
     _database: Daemon,
-    /// What the bridges speak: the columns of port status differ.
-    protocol: Cell<Protocol>,
+    /// Whether the bridges speak RSTP: the columns of port status differ.
+    is_rapid: AtomicBool,
 }
 
 impl Ovs {
@@ -85,7 +85,7 @@ impl Ovs {
             dir: dir.to_owned(),
             switch,
             _database: database,
-            protocol: Cell::new(Protocol::Rstp),
+            is_rapid: AtomicBool::new(true),
         })
     }
 
@@ -173,7 +173,8 @@ impl Ovs {
         }
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         self.vsctl(&words)?;
-        self.protocol.set(tree.protocol);
+        let is_rapid = tree.protocol == Protocol::Rstp;
+        self.is_rapid.store(is_rapid, Ordering::Relaxed);
         Ok(())
     }
 
@@ -182,7 +183,7 @@ impl Ovs {
     /// # Errors
     /// When it is refused.
     pub fn set_port(&self, port: &str, cost: u32, priority: u8) -> Result<(), PeerError> {
-        let prefix = match self.protocol.get() {
+        let prefix = match self.protocol() {
             Protocol::Stp => "stp",
             Protocol::Rstp => "rstp",
         };
@@ -197,7 +198,7 @@ impl Ovs {
     /// # Errors
     /// When there is no such port, or it takes no part in spanning tree.
     pub fn port(&self, port: &str) -> Result<PortStatus, PeerError> {
-        let (column, role, state) = match self.protocol.get() {
+        let (column, role, state) = match self.protocol() {
             Protocol::Stp => ("status", "stp_role", "stp_state"),
             Protocol::Rstp => ("rstp_status", "rstp_port_role", "rstp_port_state"),
         };
@@ -217,7 +218,7 @@ impl Ovs {
     /// # Errors
     /// When there is no such bridge, or it has no spanning tree.
     pub fn tree(&self, bridge: &str) -> Result<TreeView, PeerError> {
-        let show = match self.protocol.get() {
+        let show = match self.protocol() {
             Protocol::Stp => "stp/show",
             Protocol::Rstp => "rstp/show",
         };
@@ -253,6 +254,14 @@ impl Ovs {
             command: format!("ovs-vsctl get interface {port} ofport"),
             said: text,
         })
+    }
+
+    fn protocol(&self) -> Protocol {
+        if self.is_rapid.load(Ordering::Relaxed) {
+            Protocol::Rstp
+        } else {
+            Protocol::Stp
+        }
     }
 
     /// `ovs-vsctl` with these words; what it printed.

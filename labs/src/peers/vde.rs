@@ -41,9 +41,20 @@ impl Vde {
     pub fn start(namespace: &Namespace, dir: &Path, ports: &[&str]) -> Result<Self, PeerError> {
         let mut this = Self::launch(namespace, dir, ports)?;
         let net = namespace.net()?;
-        this.daemon
-            .wait_until(PATIENCE, || ports.iter().all(|port| net.link(port).is_ok()))?;
+        this.wait_until(PATIENCE, || ports.iter().all(|port| net.link(port).is_ok()))?;
         Ok(this)
+    }
+
+    /// Waits until `ready` says so, for at most `patience`.
+    ///
+    /// # Errors
+    /// When it ends or does not get ready.
+    pub fn wait_until(
+        &mut self,
+        patience: Duration,
+        ready: impl FnMut() -> bool,
+    ) -> Result<(), PeerError> {
+        self.daemon.wait_until(patience, ready)
     }
 
     /// The same without waiting.

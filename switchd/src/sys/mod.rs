@@ -8,6 +8,7 @@ pub(crate) mod allocations;
 pub(crate) mod ethtool;
 pub(crate) mod mmsg;
 pub(crate) mod packet;
+pub(crate) mod traffic;
 pub(crate) mod tun;
 pub(crate) mod uring;
 

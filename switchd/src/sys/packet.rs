@@ -5,8 +5,8 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use super::check;
 
-/// `ETH_P_ALL` as the socket wants it: in network order.
-const ALL_PROTOCOLS: u16 = 0x0003_u16.to_be();
+/// `ETH_P_ALL`.
+const ALL_PROTOCOLS: u16 = 0x0003;
 
 /// An unbound, non-blocking AF_PACKET socket for whole frames. It receives nothing until [`bind`].
 ///
@@ -34,6 +34,8 @@ pub(crate) enum Switch {
     Auxdata,
     /// Frames sent by this machine through the interface are not received (Linux 4.20).
     IgnoreOutgoing,
+    /// What is sent does not wait in the interface's queue.
+    QdiscBypass,
 }
 
 /// Turns `option` on.
@@ -45,6 +47,7 @@ pub(crate) fn turn_on(socket: BorrowedFd<'_>, option: Switch) -> io::Result<()> 
         Switch::VnetHeader => libc::PACKET_VNET_HDR,
         Switch::Auxdata => libc::PACKET_AUXDATA,
         Switch::IgnoreOutgoing => libc::PACKET_IGNORE_OUTGOING,
+        Switch::QdiscBypass => libc::PACKET_QDISC_BYPASS,
     };
     let on: libc::c_int = 1;
     set_option(socket, libc::SOL_PACKET, option, &on)
@@ -181,9 +184,17 @@ pub(crate) fn set_buffers(
 /// # Errors
 /// `ENODEV` if there is none. If it is set down, the next call on the socket says `ENETDOWN` once.
 pub(crate) fn bind(socket: BorrowedFd<'_>, index: u32) -> io::Result<()> {
+    bind_to(socket, index, ALL_PROTOCOLS)
+}
+
+/// The same for frames of one EtherType only; 0: none is received.
+///
+/// # Errors
+/// As [`bind`].
+pub(super) fn bind_to(socket: BorrowedFd<'_>, index: u32, ether_type: u16) -> io::Result<()> {
     let address = libc::sockaddr_ll {
         sll_family: libc::sa_family_t::try_from(libc::AF_PACKET).expect("it is 17"),
-        sll_protocol: ALL_PROTOCOLS,
+        sll_protocol: ether_type.to_be(),
         sll_ifindex: index_of(index)?,
         sll_hatype: 0,
         sll_pkttype: 0,
@@ -210,7 +221,7 @@ fn length_of<T>() -> libc::socklen_t {
     libc::socklen_t::try_from(size_of::<T>()).expect("a small struct")
 }
 
-fn set_option<T>(
+pub(super) fn set_option<T>(
     socket: BorrowedFd<'_>,
     level: libc::c_int,
     option: libc::c_int,
