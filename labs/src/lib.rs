@@ -4,6 +4,7 @@ pub mod bench;
 pub mod cli;
 pub mod client;
 pub mod command;
+mod domain;
 pub mod guest;
 pub mod hub;
 pub mod lab;

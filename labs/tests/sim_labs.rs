@@ -247,3 +247,68 @@ fn a_wrong_file_is_refused_with_its_place_and_nothing_is_written() {
         assert!(!lab.path("trace.jsonl").exists(), "{steps}");
     }
 }
+
+/// The built-in lab of the move, with one thing changed, in virtual time: its report.
+fn changed_vmotion(from: &str, to: &str) -> (Option<i32>, Value) {
+    let dir = tempfile::tempdir().unwrap();
+    let text = include_str!("../scenarios/vmotion.yml");
+    assert!(text.contains(from), "{from}");
+    std::fs::write(dir.path().join("lab.yml"), text.replacen(from, to, 1)).unwrap();
+    let output = sim(dir.path(), "lab.yml", &["--json"]);
+    let report = serde_json::from_slice(&output.stdout).unwrap();
+    (output.status.code(), report)
+}
+
+#[test]
+fn a_move_out_of_its_domain_is_refused_and_the_first_port_named() {
+    let trunk = |port: &str, vlans: &str| format!("        {port}: {{trunk: [{vlans}]");
+    for (port, vlans, failure) in [
+        (
+            "esx2",
+            "20",
+            "VLAN 10 of vm1 stops at acc2:esx2, which does not carry it",
+        ),
+        (
+            "esx2",
+            "10",
+            "VLAN 20 of the migration's copy stops at acc2:esx2, which does not carry it",
+        ),
+    ] {
+        let (code, report) = changed_vmotion(&trunk(port, "10, 20"), &trunk(port, vlans));
+        assert_eq!(code, Some(1));
+        let migrations = report["migrations"].as_array().unwrap();
+        assert_eq!(migrations.len(), 1, "it ends there: {report}");
+        assert_eq!(migrations[0]["failure"], failure);
+        assert_eq!(migrations[0]["total_ms"], 0.0, "nothing was copied");
+    }
+    // The VMkernel's own port is in another VLAN.
+    let (_, report) = changed_vmotion(
+        "        vmk0: {access: 20}\n    vsw2",
+        "        vmk0: {access: 10}\n    vsw2",
+    );
+    assert_eq!(
+        report["migrations"][0]["failure"],
+        "VLAN 10 of the migration's copy stops at vsw2:vmk0, which does not carry it"
+    );
+}
+
+#[test]
+fn a_forced_move_out_of_its_domain_shows_what_happens() {
+    let text = include_str!("../scenarios/vmotion.yml");
+    let text = text
+        .replacen("esx2: {trunk: [10, 20]", "esx2: {trunk: [20]", 1)
+        .replacen("to: esx2}", "to: esx2, force: on}", 1);
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("lab.yml"), text).unwrap();
+    let output = sim(dir.path(), "lab.yml", &["--json"]);
+    assert_eq!(output.status.code(), Some(1));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let moved = &report["migrations"][0];
+    // The copy arrives, the machine resumes, and nobody hears of it.
+    assert_eq!(moved["failure"], Value::Null, "{moved}");
+    assert_eq!(moved["ok"], false);
+    assert!(moved["rounds"].as_u64().unwrap() > 0);
+    let story = String::from_utf8(output.stderr).unwrap();
+    let line = "vm1 is moved although VLAN 10 of vm1 stops at acc2:esx2, which does not carry it";
+    assert!(story.contains(line), "{story}");
+}

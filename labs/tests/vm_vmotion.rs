@@ -101,7 +101,7 @@ fn the_vmotion_lab_moves_its_machine_there_and_back_and_nobody_notices() {
 fn a_move_over_a_cut_network_fails_by_name_and_the_machine_stays() {
     let world = World::new("cutnet");
     let name = world.lab();
-    let steps = "  - link: {down: \"vsw2:vmk0\"}\n  - migrate: {vm: vm1, to: esx2}\n";
+    let steps = "  - link: {down: \"vsw2:vmk0\"}\n  - migrate: {vm: vm1, to: esx2, force: on}\n";
     let file = world.file(&format!("{PAIR}{steps}"));
     let output = world.labs(&["run", &file, "--name", &name, "--json"]);
     assert_eq!(output.status.code(), Some(1), "{}", both(&output));
@@ -111,6 +111,30 @@ fn a_move_over_a_cut_network_fails_by_name_and_the_machine_stays() {
     assert!(migration.tcp.alive, "the session goes on");
     assert_eq!(migration.tcp.bytes_lost, 0);
     assert_eq!(migration.stale, Vec::<String>::new());
+    world.assert_nothing_left();
+}
+
+#[test]
+fn a_move_out_of_its_domain_is_refused_before_anything_is_copied() {
+    let world = World::new("domain");
+    let name = world.lab();
+    let steps = "  - set: {port: \"vsw2:uplink\", trunk: [20]}\n  - migrate: {vm: vm1, to: esx2}\n";
+    let file = world.file(&format!("{PAIR}{steps}"));
+    let output = world.labs(&["run", &file, "--name", &name, "--json"]);
+    assert_eq!(output.status.code(), Some(1), "{}", both(&output));
+    let report = report(&output.stdout);
+    let migration = &report.migrations[0];
+    assert_eq!(
+        migration.failure.as_deref(),
+        Some("VLAN 10 of vm1 stops at vsw2:uplink, which does not carry it")
+    );
+    assert_eq!(
+        (migration.rounds, migration.total_ms),
+        (0, 0.0),
+        "nothing was copied"
+    );
+    let story = both(&output);
+    assert!(story.contains("FAIL vm1 stays on esx1: VLAN 10"), "{story}");
     world.assert_nothing_left();
 }
 

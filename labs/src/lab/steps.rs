@@ -60,7 +60,7 @@ pub fn run_step(
             Ok(Outcome::done(format!("link {word} at {endpoint}")))
         }
         StepKind::Set(setting) => set(lab, setting),
-        StepKind::Migrate { vm, to } => migrate(vm, to),
+        StepKind::Migrate { vm, to, .. } => migrate(vm, to),
         StepKind::Check(check) => run_check(lab, check),
         StepKind::Incident(incident) => incidents::run(lab, incident),
     }

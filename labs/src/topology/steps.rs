@@ -77,6 +77,8 @@ pub enum StepKind {
         vm: String,
         /// The host it goes to.
         to: String,
+        /// Even if a VLAN does not reach that host.
+        force: bool,
     },
     /// Looks whether something holds.
     Check(Check),
@@ -248,7 +250,7 @@ fn set(key: &Key, body: &Value, topology: &Topology) -> Result<Setting, Fault> {
 }
 
 fn migrate(body: &Value, topology: &Topology) -> Result<StepKind, Fault> {
-    let fields = Fields::new(body, "migrate", &["vm", "to"])?;
+    let fields = Fields::new(body, "migrate", &["vm", "to", "force"])?;
     let vm = fields.need("vm")?;
     let name = fields::text(vm, "vm")?;
     if topology.vm(name).is_none() {
@@ -267,6 +269,7 @@ fn migrate(body: &Value, topology: &Topology) -> Result<StepKind, Fault> {
     Ok(StepKind::Migrate {
         vm: name.to_owned(),
         to: host,
+        force: fields.read("force", fields::switch)?.unwrap_or(false),
     })
 }
 

@@ -12,6 +12,7 @@ use super::guests::{self, Guest};
 use super::path::{self, Entries};
 use super::probe::Probe;
 use super::report::{Announcement, CamMove, MigrationReport, TcpSummary, ms, ms_after};
+use crate::domain::{Domain, Membership};
 use crate::guest::ANNOUNCE_AT;
 use crate::guest::shell::{GuestEvent, Request, monotonic};
 use crate::lab::{LabError, View, interrupt};
@@ -36,10 +37,13 @@ pub(crate) type Told = Vec<(&'static str, GuestEvent)>;
 
 impl Play<'_> {
     /// Moves `vm` to the host `to`. False: it did not move, or somebody noticed.
-    pub(super) fn migrate(&mut self, vm: &str, to: &str) -> Result<bool, LabError> {
+    pub(super) fn migrate(&mut self, vm: &str, to: &str, force: bool) -> Result<bool, LabError> {
         let lab = self.lab;
         let missing = || LabError::Other(format!("no VM {vm}"));
         let settings = lab.topology.vm(vm).ok_or_else(missing)?;
+        if !self.may_move(vm, settings, to, force)? {
+            return Ok(false);
+        }
         if !self.probes.contains_key(vm) {
             let probe = Probe::start(lab, vm, settings)?;
             self.probes.insert(vm.to_owned(), probe);
@@ -112,6 +116,41 @@ impl Play<'_> {
         self.report.migrations.push(report);
         self.report.events_lost = self.watch.lost();
         Ok(ok)
+    }
+
+    /// Whether every VLAN a move needs reaches the target, or it is to be tried all the same.
+    fn may_move(
+        &mut self,
+        vm: &str,
+        settings: &Vm,
+        to: &str,
+        force: bool,
+    ) -> Result<bool, LabError> {
+        let from = self.guests.get(vm)?.host.clone();
+        let view = self.view()?;
+        let domain = Domain {
+            topology: &self.lab.topology,
+            view: &view,
+            members: &Membership::of(self.lab, &view)?,
+        };
+        let Some(stop) = domain.stop(vm, settings, &from, to) else {
+            return Ok(true);
+        };
+        if force {
+            let text = format!("{vm} is moved although {stop}");
+            self.story.line(monotonic(), &text)?;
+            return Ok(true);
+        }
+        let text = format!("FAIL {vm} stays on {from}: {stop}");
+        self.story.line(monotonic(), &text)?;
+        self.report.migrations.push(MigrationReport {
+            vm: vm.to_owned(),
+            from,
+            to: to.to_owned(),
+            failure: Some(stop.to_string()),
+            ..MigrationReport::default()
+        });
+        Ok(false)
     }
 
     fn probe(&mut self, vm: &str) -> Result<crate::client::Report, LabError> {

@@ -96,7 +96,7 @@ impl Play<'_> {
         let lab = self.lab;
         for step in &lab.topology.steps {
             let ok = match &step.kind {
-                StepKind::Migrate { vm, to } => self.migrate(vm, to)?,
+                StepKind::Migrate { vm, to, force } => self.migrate(vm, to, *force)?,
                 StepKind::WaitConverged(_) => self.converge(&step.kind)?,
                 StepKind::Wait(_)
                 | StepKind::Link { .. }

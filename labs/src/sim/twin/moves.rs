@@ -13,6 +13,7 @@ use super::build::{STREAM_PORT, migration_address};
 use super::steps::Outcome;
 use super::{Telling, Twin, TwinError, VmPort};
 use crate::client::Gap;
+use crate::domain::{Domain, Membership};
 use crate::guest::ANNOUNCE_AT;
 use crate::guest::memory::PAGE;
 use crate::guest::shell::GuestEvent;
@@ -60,11 +61,15 @@ impl Twin {
         step: &Step,
         vm: &str,
         to: &str,
+        force: bool,
     ) -> Result<Outcome, TwinError> {
         let topology = self.topology.clone();
         let Some(settings) = topology.vm(vm) else {
             return Err(self.fault(step.at, format!("there is no VM `{vm}`")));
         };
+        if let Some(refusal) = self.refusal(vm, settings, to, force) {
+            return Ok((false, refusal));
+        }
         let course = self.course(step, vm, settings, to, &topology)?;
         let (from, _) = &course.from;
         let heading = format!("{vm} moves from {from} to {to}");
@@ -130,6 +135,59 @@ impl Twin {
         let ok = report.ok;
         self.migrations.push(report);
         Ok((ok, text))
+    }
+
+    /// Why a move is not even begun: a VLAN it needs does not reach the target.
+    fn refusal(
+        &mut self,
+        vm: &str,
+        settings: &topology::Vm,
+        to: &str,
+        force: bool,
+    ) -> Option<String> {
+        let from = self.vms.get(vm)?.host.clone();
+        let domain = Domain {
+            topology: &self.topology,
+            view: &self.view(),
+            members: &self.membership(),
+        };
+        let stop = domain.stop(vm, settings, &from, to)?;
+        if force {
+            self.say(&format!("{vm} is moved although {stop}"));
+            return None;
+        }
+        let refusal = format!("{vm} stays on {from}: {stop}");
+        self.migrations.push(MigrationReport {
+            vm: vm.to_owned(),
+            from,
+            to: to.to_owned(),
+            failure: Some(stop.to_string()),
+            ..MigrationReport::default()
+        });
+        Some(refusal)
+    }
+
+    /// The VLANs of every port of every switch that runs.
+    fn membership(&self) -> Membership {
+        let mut all = Membership::default();
+        for node in self.world.bridges() {
+            let name = self.world.map().name(node);
+            let ports = self
+                .world
+                .switch(node)
+                .into_iter()
+                .flat_map(switchd::Switch::ports);
+            for (_, port) in ports {
+                let mode = &port.settings().mode;
+                let (members, untagged) = (mode.members(), mode.untagged());
+                let vlans = (1..=4094).filter_map(VlanNumber::new);
+                for vlan in vlans.filter(|vlan| members.contains(vlan.id())) {
+                    let tagged = !untagged.contains(vlan.id());
+                    all.add(name, port.settings().name.as_str(), vlan, tagged);
+                }
+            }
+        }
+        all
     }
 
     /// Who takes part; the client is connected when this returns.

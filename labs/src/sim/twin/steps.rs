@@ -86,7 +86,7 @@ impl Twin {
             StepKind::WaitConverged(patience) => self.converge(*patience),
             StepKind::Link { endpoint, change } => self.link(step, endpoint, *change)?,
             StepKind::Set(setting) => self.set(step, setting)?,
-            StepKind::Migrate { vm, to } => self.migrate(step, vm, to)?,
+            StepKind::Migrate { vm, to, force } => self.migrate(step, vm, to, *force)?,
             StepKind::Check(check) => self.check(step, check)?,
             StepKind::Incident(incident) => self.incident(step, incident)?,
         };
