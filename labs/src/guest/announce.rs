@@ -32,15 +32,28 @@ impl AnnouncementKind {
     /// The frame of this kind for a machine.
     pub(super) fn frame(self, mac: MacAddr, ip: Ipv4Addr) -> Vec<u8> {
         match self {
-            Self::Rarp => {
-                let zero = Ipv4Addr::UNSPECIFIED;
-                let mut frame = arp(0x8035, 3, mac, zero, mac, zero);
-                frame.resize(60, 0);
-                frame
-            }
-            Self::GratuitousArp => arp(0x0806, 1, mac, ip, MacAddr::zero(), ip),
+            Self::Rarp => rarp(mac),
+            Self::GratuitousArp => request(mac, ip),
         }
     }
+}
+
+/// Reverse ARP request (RFC 903) of a machine for itself.
+pub(crate) fn rarp(mac: MacAddr) -> Vec<u8> {
+    let zero = Ipv4Addr::UNSPECIFIED;
+    let mut frame = arp(0x8035, 3, mac, zero, mac, zero);
+    frame.resize(60, 0);
+    frame
+}
+
+/// ARP request of a machine for its own address.
+pub(crate) fn request(mac: MacAddr, ip: Ipv4Addr) -> Vec<u8> {
+    arp(0x0806, 1, mac, ip, MacAddr::zero(), ip)
+}
+
+/// ARP reply that nobody asked for, to everybody (RFC 5227 section 3).
+pub(crate) fn reply(mac: MacAddr, ip: Ipv4Addr) -> Vec<u8> {
+    arp(0x0806, 2, mac, ip, mac, ip)
 }
 
 /// True if `frame` is an announcement of `mac`: RARP or ARP, broadcast, from that address.

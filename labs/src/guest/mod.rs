@@ -30,7 +30,7 @@
 //! selectively acknowledged; the peer sends them again), round-trip estimates, connections in
 //! TIME-WAIT. A socket in CLOSING comes back in LAST-ACK, which skips only its TIME-WAIT.
 
-mod announce;
+pub(crate) mod announce;
 mod checkpoint;
 mod flow;
 mod frame;

@@ -16,6 +16,7 @@
 //! assert_eq!(record.get(Metric::Loops), Some(0));
 //! ```
 
+pub mod announce;
 mod charts;
 pub mod cli;
 mod csv;

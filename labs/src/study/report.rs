@@ -13,7 +13,7 @@ use super::record::{Metric, Outcome, Record};
 use super::summary::{Point, points};
 
 mod chapters;
-mod html;
+pub(super) mod html;
 mod verdict;
 
 /// The report's file.
@@ -84,7 +84,7 @@ pub fn write_part(dir: &Path, plan: &Plan, records: &[Record]) -> Result<(), Rep
     put(&dir.join(RUNS), &write_runs(records))
 }
 
-fn put(path: &Path, text: &str) -> Result<(), ReportError> {
+pub(super) fn put(path: &Path, text: &str) -> Result<(), ReportError> {
     fs::write(path, text).map_err(|problem| ReportError::File {
         path: path.to_owned(),
         problem,

@@ -11,34 +11,39 @@ use super::trial;
 
 /// Runs trials on `jobs` threads, the heaviest first, and returns their records in the order of `keys`. Which thread
 /// does what changes nothing. `done` hears of each trial that is over, on the caller's thread.
-pub fn run(
-    keys: &[Key],
-    study: u64,
-    jobs: NonZeroUsize,
-    mut done: impl FnMut(&Key),
-) -> Vec<Record> {
+pub fn run(keys: &[Key], study: u64, jobs: NonZeroUsize, done: impl FnMut(&Key)) -> Vec<Record> {
     let mut order: Vec<usize> = (0..keys.len()).collect();
     order.sort_by_key(|&place| core::cmp::Reverse(keys[place].cost()));
+    spread(keys, &order, jobs, |key| trial::run(key, study), done)
+}
+
+/// Does `work` on each of `keys`, on `jobs` threads, in this order; what comes of it is in the order of `keys`.
+pub(super) fn spread<K: Sync, R: Send>(
+    keys: &[K],
+    order: &[usize],
+    jobs: NonZeroUsize,
+    work: impl Fn(&K) -> R + Sync,
+    mut done: impl FnMut(&K),
+) -> Vec<R> {
     let next = AtomicUsize::new(0);
     let (sender, receiver) = crossbeam_channel::unbounded();
-    let mut records: Vec<Option<Record>> = vec![None; keys.len()];
+    let mut results: Vec<Option<R>> = keys.iter().map(|_| None).collect();
     thread::scope(|scope| {
         for _ in 0..jobs.get().min(keys.len()) {
-            let (order, next, sender) = (&order, &next, sender.clone());
+            let (next, work, sender) = (&next, &work, sender.clone());
             scope.spawn(move || {
                 while let Some(&place) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let record = trial::run(&keys[place], study);
-                    if sender.send((place, record)).is_err() {
+                    if sender.send((place, work(&keys[place]))).is_err() {
                         return;
                     }
                 }
             });
         }
         drop(sender);
-        for (place, record) in receiver {
+        for (place, result) in receiver {
             done(&keys[place]);
-            records[place] = Some(record);
+            results[place] = Some(result);
         }
     });
-    records.into_iter().flatten().collect()
+    results.into_iter().flatten().collect()
 }

@@ -3,7 +3,7 @@
 /// How values are spread along an axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::study) enum Scale {
-    /// Equal differences are equally far apart; begins at zero.
+    /// Equal differences are equally far apart; begins at zero, or at a tick below if there are negative values.
     Linear,
     /// The same, from 0 to 100.
     Percent,
@@ -40,16 +40,23 @@ impl Axis {
     }
 
     fn linear(values: impl Iterator<Item = f64>, round: bool) -> Self {
-        let most = values.fold(0.0, f64::max);
+        let (least, most) = values.fold((0.0_f64, 0.0_f64), |(least, most), value| {
+            (least.min(value), most.max(value))
+        });
         let most = if most > 0.0 { most } else { 1.0 };
-        let step = step(most / 6.0);
+        let step = step((most - least) / 6.0);
+        let low = (least / step).floor() * step;
         // A little air above the highest value.
         let steps = (most * 1.04 / step).ceil();
         let high = if round { steps * step } else { most * 1.04 };
-        let ticks = multiples(step, high);
+        let above = multiples(step, high);
+        let below = multiples(step, -low).into_iter().skip(1).map(|tick| -tick);
+        let mut ticks: Vec<f64> = below.collect();
+        ticks.reverse();
+        ticks.extend(above);
         Self {
             scale: Scale::Linear,
-            low: 0.0,
+            low,
             high,
             ticks,
             minor: Vec::new(),
@@ -160,6 +167,10 @@ mod tests {
         assert_eq!(axis.ticks, [0.0, 10.0, 20.0, 30.0, 40.0, 50.0, 60.0]);
         assert!((axis.place(30.0) - 0.5).abs() < 1e-9);
         assert!(axis.place(-1.0).abs() < 1e-9);
+        let axis = Axis::around(Scale::Linear, [-5.0, 33.0].into_iter(), false);
+        assert_eq!(axis.ticks, [-10.0, 0.0, 10.0, 20.0, 30.0]);
+        assert!(axis.place(-10.0).abs() < 1e-9);
+        assert_eq!(label(-10.0), "-10");
     }
 
     #[test]

@@ -18,13 +18,7 @@ pub(super) struct Material<'a> {
 /// The whole page.
 pub(super) fn page(material: &Material<'_>) -> String {
     let chapters = chapters::all(material);
-    let mut text =
-        String::from("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
-    text += "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n";
-    text += "<title>Spanning tree as the network grows</title>\n<style>\n";
-    text += include_str!("style.css");
-    text += "</style>\n</head>\n<body>\n<main>\n";
-    text += &chapters::opening(material);
+    let mut text = chapters::opening(material);
     text += "<nav aria-label=\"Contents\"><ol>\n";
     for chapter in &chapters {
         let _ = writeln!(
@@ -44,12 +38,24 @@ pub(super) fn page(material: &Material<'_>) -> String {
         );
         text += &chapter.body;
     }
+    document("Spanning tree as the network grows", &text)
+}
+
+/// A document of its own: the style is in it. `body` is HTML.
+pub(in crate::study) fn document(title: &str, body: &str) -> String {
+    let mut text =
+        String::from("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
+    text += "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n";
+    let _ = writeln!(text, "<title>{}</title>\n<style>", escape(title));
+    text += include_str!("style.css");
+    text += "</style>\n</head>\n<body>\n<main>\n";
+    text += body;
     text += "</main>\n</body>\n</html>\n";
     text
 }
 
 /// A paragraph; `text` is HTML already.
-pub(super) fn paragraph(text: &str) -> String {
+pub(in crate::study) fn paragraph(text: &str) -> String {
     format!("<p>{text}</p>\n")
 }
 
@@ -59,16 +65,18 @@ pub(super) fn figure(material: &Material<'_>, name: &str, caption: &str) -> Stri
         .pictures
         .iter()
         .find(|(chart, _)| chart.name == name);
-    let Some((chart, svg)) = picture else {
-        return String::new();
-    };
+    picture.map_or_else(String::new, |(chart, svg)| framed(chart, svg, caption))
+}
+
+/// A picture and what there is to see in it.
+pub(in crate::study) fn framed(chart: &Chart, svg: &str, caption: &str) -> String {
     let label = format!("<svg role=\"img\" aria-label=\"{}\" ", escape(&chart.title));
     let svg = svg.replacen("<svg ", &label, 1);
     format!("<figure>\n{svg}\n<figcaption>{caption}</figcaption>\n</figure>\n")
 }
 
 /// A table: its head, and rows with a mark for those that stand out.
-pub(super) fn table(head: &[&str], rows: &[(bool, Vec<String>)]) -> String {
+pub(in crate::study) fn table(head: &[&str], rows: &[(bool, Vec<String>)]) -> String {
     let mut text = String::from("<div class=\"wide\"><table>\n<thead><tr>");
     for cell in head {
         let _ = write!(text, "<th>{cell}</th>");
@@ -90,7 +98,7 @@ pub(super) fn table(head: &[&str], rows: &[(bool, Vec<String>)]) -> String {
 }
 
 /// Text as HTML shows it.
-pub(super) fn escape(text: &str) -> String {
+pub(in crate::study) fn escape(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")
@@ -104,7 +112,7 @@ pub(super) fn seconds(micros: u64) -> String {
 }
 
 /// A count with its thousands set apart.
-pub(super) fn count(value: u64) -> String {
+pub(in crate::study) fn count(value: u64) -> String {
     let digits = value.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (place, digit) in digits.chars().enumerate() {
