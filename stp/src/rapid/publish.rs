@@ -118,8 +118,8 @@ impl Engine {
         });
     }
 
-    /// The state in the words of the classic protocol, which the rapid one has but one for: discarding (802.1D-2004
-    /// Table 17-?). A port that may yet forward listens.
+    /// The state in the words of the classic protocol, of which the rapid one has one, discarding, for three
+    /// (802.1D-2004 17.5). A port that may yet forward listens.
     pub(super) fn state(&self, at: At) -> PortState {
         let port = self.tp(at);
         if port.forwarding {

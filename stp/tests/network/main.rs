@@ -7,6 +7,7 @@
 mod conformance;
 mod convergence;
 mod harness;
+mod hostile;
 mod orders;
 mod properties;
 mod rapid;
