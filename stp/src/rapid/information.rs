@@ -164,11 +164,18 @@ impl Engine {
         self.marks.set(at.port);
     }
 
-    /// infoInternal (802.1Q 13.24) is what the common tree's information is.
+    /// infoInternal (802.1Q 13.24) is what the common tree's information is. If the neighbour has come into the region, or
+    /// left it, the same word means another way: all trees are selected anew.
     fn take_internal(&mut self, at: At) {
-        if at.is_common() {
-            let port = &mut self.ports[at.port];
+        if !at.is_common() {
+            return;
+        }
+        let port = &mut self.ports[at.port];
+        if port.info_internal != port.rcvd_internal {
             port.info_internal = port.rcvd_internal;
+            for tree in 0..self.trees.len() {
+                self.reselect(At { tree, ..at });
+            }
         }
     }
 
