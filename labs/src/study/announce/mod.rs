@@ -9,8 +9,8 @@
 //!
 //! The machine leaves s1 for sN, so every switch on the client's way has an entry that is wrong. A *case* says who
 //! announces, how many announcements are lost, whether the guest speaks of its own accord, how many switches are on the
-//! way, and whether spanning tree is rebuilding meanwhile because a cable was cut. [`predict`] says from the timers alone
-//! how long the client must be without answers; [`trial`] lets it happen in virtual time.
+//! way, and whether spanning tree is rebuilding meanwhile because a cable was cut. `predict` says from the timers alone
+//! how long the client must be without answers; `trial` lets it happen in virtual time.
 //!
 //! Times are whole milliseconds from the resume. Everything that is planned falls on its own millisecond, and a way
 //! through eight switches takes less than one, so nothing depends on which of two things comes first.

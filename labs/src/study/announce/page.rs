@@ -286,7 +286,7 @@ fn schedules(material: &Material<'_>) -> String {
     );
     text += &paragraph(
         "Without redundancy there is nothing to rebuild, and only the losses count: then early and dense is best, and five \
-         frames within a tenth of a second beat any long schedule.",
+         frames within a tenth of a second do as well as any long schedule.",
     );
     text
 }

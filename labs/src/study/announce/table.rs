@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::plan::Plan;
-use super::{Record, Tree};
+use super::{Record, Sender, Tree};
 
 /// Milliseconds as seconds with three digits.
 pub(super) fn seconds(millis: i64) -> String {
@@ -69,10 +69,15 @@ pub(super) fn contenders(plan: &Plan, records: &[Record]) -> Vec<Contender> {
         .contenders()
         .into_iter()
         .map(|(name, schedule)| {
+            // The same schedule serves other cases as well: those of other senders say nothing of it.
             let mine = || {
-                records
-                    .iter()
-                    .filter(move |record| record.case.schedule == schedule)
+                records.iter().filter(move |record| {
+                    let case = record.case;
+                    case.schedule == schedule
+                        && case.sender == Sender::Rarp
+                        && !case.chatty
+                        && case.diameter == plan.farthest()
+                })
             };
             let quiet = |lost| {
                 let mine = mine().filter(move |record| {

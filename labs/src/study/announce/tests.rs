@@ -101,6 +101,21 @@ fn a_chosen_schedule_keeps_its_bound() {
 }
 
 #[test]
+fn a_schedule_is_judged_by_its_own_trials() {
+    let plan = plan(&[1, 2], 60_000);
+    let mut cases = plan.cases();
+    cases.extend(plan.schedule_cases());
+    cases.retain(|case| case.schedule == Schedule::QEMU && case.tree == Tree::Quiet);
+    let records = live(&plan.setting, &cases);
+    let contenders = super::table::contenders(&plan, &records);
+    let mut qemu = contenders
+        .iter()
+        .filter(|one| one.schedule == Schedule::QEMU);
+    // Nobody's silence is no fault of the schedule.
+    assert_eq!(qemu.next().unwrap().at_rest, [0, 50, 200, 450, 800]);
+}
+
+#[test]
 fn fast_timers_and_short_ageing_are_predicted_too() {
     let seconds = Duration::from_secs;
     let plan = Plan {
