@@ -23,8 +23,13 @@ fn every_scenario_comes_up_and_leaves_nothing() {
         world.good(&["up", scenario.name, "--name", &name]);
         let lab = labs::scenarios::find(scenario.name).unwrap();
         let is_process = |link: &&labs::topology::Link| {
-            let silenced = link.endpoints.iter().any(|end| end.to_string() == "sw1:p1");
-            link.endpoints.len() > 2 || (scenario.name == "silent-link" && silenced)
+            let touched = match scenario.name {
+                "silent-link" | "bridge-assurance" => "sw1:p1",
+                "one-way-link" => "sw2:p2",
+                _ => "",
+            };
+            let is_touched = |end: &labs::topology::Endpoint| end.to_string() == touched;
+            link.endpoints.len() > 2 || link.endpoints.iter().any(is_touched)
         };
         let hubs = lab.links.iter().filter(is_process).count();
         let expected = lab.switches().count() + lab.hosts().count() + hubs;

@@ -40,14 +40,24 @@ drop_reasons! {
     FrameType = "frame-type",
     /// The port is not in the frame's VLAN (802.1Q 8.6.2).
     IngressFilter = "ingress-filter",
+    /// A BPDU of a per-VLAN tree that came in another VLAN than it speaks for, or where there is but one VLAN.
+    BpduInconsistent = "bpdu-inconsistent",
+    /// Its VLAN has no spanning tree, while every VLAN has one that is to be relayed.
+    NoTree = "no-tree",
     /// Spanning tree keeps the receiving port from forwarding (802.1D-1998 8.4).
     PortState = "port-state",
     /// To a reserved address, 01-80-C2-00-00-00 to 0F, that nobody here listens to (802.1Q Table 8-1).
     Reserved = "reserved-address",
     /// A BPDU that cannot be decoded, or must be discarded (802.1D-1998 9.3.4).
     BpduInvalid = "bpdu-invalid",
-    /// A BPDU while spanning tree is off.
+    /// A BPDU while spanning tree is off, or for a VLAN that has no tree here.
     BpduIgnored = "bpdu-ignored",
+    /// Broadcasts above the port's limit: storm control.
+    StormBroadcast = "storm-broadcast",
+    /// Multicasts above the port's limit: storm control.
+    StormMulticast = "storm-multicast",
+    /// Frames to unknown addresses above the port's limit: storm control.
+    StormUnicast = "storm-unknown-unicast",
     /// Its destination is on the port it came from.
     SamePort = "same-port",
     /// Its destination is the switch itself, which speaks no protocol of a host.

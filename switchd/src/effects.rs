@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use cam::{Departed, Departure, Flush, Learned, MacTable};
-use stp::{Action, PortNumber, PortState, TopologyChangeKind, TreeId};
+use etherparse::VlanId;
+use stp::{Action, Bpdu, Inconsistency, PortNumber, PortState, TopologyChangeKind, TreeId};
 
 use crate::counters::DropReason;
 use crate::event::{Event, FlushReason, TopologyChangeStep};
@@ -14,6 +15,7 @@ use crate::port_name::PortName;
 use crate::ports::Ports;
 use crate::switch::{Port, Switch};
 use crate::tag::Relayed;
+use crate::trees::{Deeds, Engine, TreeProtocol, wire};
 
 impl Switch {
     /// Takes one frame from `port` through the switch. Frames of unknown ports are ignored. Daemon and
@@ -26,6 +28,17 @@ impl Switch {
         let decision = self.forward(now, port, frame);
         if let Some(lesson) = &decision.learned {
             report(&self.ports, port, lesson, frame, out);
+            if let Learned::Moved { from } = lesson.learned {
+                self.moved(now, (lesson.vlan, lesson.address), (from, port), out);
+            }
+        }
+        let stormed = match decision.flooded {
+            Some(kind) => self.storm(now, port, kind, out),
+            None => None,
+        };
+        if let (Some(reason), Some(counters)) = (stormed, self.counters_mut(port)) {
+            counters.dropped(reason, 1);
+            return;
         }
         let reason = match decision.verdict {
             Verdict::Relay {
@@ -43,6 +56,7 @@ impl Switch {
                 return;
             }
             Verdict::Deliver(address) => self.deliver(now, port, address, frame, out),
+            Verdict::DeliverShared { vlan } => self.deliver_shared(now, port, vlan, frame, out),
             Verdict::Drop(reason) => Some(reason),
         };
         if let (Some(reason), Some(counters)) = (reason, self.counters_mut(port)) {
@@ -62,17 +76,76 @@ impl Switch {
         if address != ReservedAddress::BRIDGE_GROUP {
             return Some(DropReason::Reserved);
         }
-        if self.bridge().is_none() {
+        let plain = self.port(port).and_then(|port| {
+            let mode = &port.settings().mode;
+            match self.protocol() {
+                TreeProtocol::Off => None,
+                TreeProtocol::Stp | TreeProtocol::Rstp | TreeProtocol::Mstp => Some(TreeId::COMMON),
+                TreeProtocol::Pvst | TreeProtocol::RapidPvst => wire::plain_tree(mode),
+            }
+        });
+        let Some(tree) = plain else {
             return Some(DropReason::BpduIgnored);
-        }
+        };
         match stp::llc::unframe(frame) {
             Ok(bpdu) => {
-                let event = stp::Event::Received { port, bpdu: &bpdu };
-                self.drive(now, out, |bridge| bridge.handle(now, event));
+                self.drive(now, out, |engine| engine.receive(now, port, tree, &bpdu));
                 None
             }
             Err(_) => Some(DropReason::BpduInvalid),
         }
+    }
+
+    /// A BPDU of one VLAN's tree. It says which VLAN its sender means; where that is another than the one it came in, the
+    /// ends of the link do not agree, and neither VLAN may forward there, or a loop would lead through both.
+    fn deliver_shared(
+        &mut self,
+        now: Duration,
+        port: PortNumber,
+        vlan: VlanId,
+        frame: &[u8],
+        out: &mut impl Ports,
+    ) -> Option<DropReason> {
+        let Ok(shared) = stp::llc::unframe_shared(frame) else {
+            return Some(DropReason::BpduInvalid);
+        };
+        let (Some(tree), Some(state)) = (wire::tree_of(vlan), self.port(port)) else {
+            return Some(DropReason::BpduIgnored);
+        };
+        let mode = &state.settings().mode;
+        if !wire::is_trunk(mode) {
+            self.hold(now, port, tree, Inconsistency::Type, out);
+            return Some(DropReason::BpduInconsistent);
+        }
+        // BPDUs to the bridge group address speak for this tree already.
+        let is_spoken_for = wire::plain_tree(mode) == Some(tree);
+        match shared.vlan.and_then(TreeId::new) {
+            Some(meant) if meant != tree => {
+                self.hold(now, port, tree, Inconsistency::Pvid, out);
+                self.hold(now, port, meant, Inconsistency::Pvid, out);
+                Some(DropReason::BpduInconsistent)
+            }
+            Some(_) | None if is_spoken_for => None,
+            Some(_) | None => {
+                let bpdu = &shared.bpdu;
+                self.drive(now, out, |engine| engine.receive(now, port, tree, bpdu));
+                None
+            }
+        }
+    }
+
+    fn hold(
+        &mut self,
+        now: Duration,
+        port: PortNumber,
+        tree: TreeId,
+        reason: Inconsistency,
+        out: &mut impl Ports,
+    ) {
+        self.drive(now, out, |engine| match engine {
+            Engine::PerVlan(bridges) => Deeds::PerVlan(bridges.hold(now, port, tree, reason)),
+            Engine::Off | Engine::One(_) => Deeds::NONE,
+        });
     }
 }
 
@@ -158,6 +231,10 @@ pub(crate) struct Effects<'a> {
     pub(crate) ports: &'a mut [Option<Port>],
     pub(crate) forwarding: &'a mut Forwarding,
     pub(crate) cam: &'a mut MacTable<PortNumber>,
+    /// Room for a frame.
+    pub(crate) buffer: &'a mut Vec<u8>,
+    /// Whether every VLAN has a tree.
+    pub(crate) per_vlan: bool,
 }
 
 impl Effects<'_> {
@@ -165,14 +242,10 @@ impl Effects<'_> {
         self.ports.get_mut(usize::from(port.get()))?.as_mut()
     }
 
-    pub(crate) fn apply(&mut self, action: &Action, out: &mut impl Ports) {
+    /// Carries out `action`. `tree` is whose BPDU it is, if it is one.
+    pub(crate) fn apply(&mut self, tree: TreeId, action: &Action, out: &mut impl Ports) {
         match *action {
-            Action::Transmit { port, ref bpdu } => {
-                if let Some(state) = self.port(port) {
-                    let frame = stp::llc::frame(state.settings.address, bpdu);
-                    out.send(port, &frame);
-                }
-            }
+            Action::Transmit { port, ref bpdu } => self.transmit(port, tree, bpdu, out),
             Action::SetState { port, tree, state } => self.set_state(port, tree, state, out),
             Action::SetRole { port, tree, role } => {
                 let Some(entry) = self.port(port) else {
@@ -189,17 +262,23 @@ impl Effects<'_> {
                     });
                 }
             }
-            Action::Flush { port, .. } => {
-                self.flush(port, FlushReason::TopologyChange, out);
+            Action::Flush { port, tree } => {
+                self.flush(port, tree, FlushReason::TopologyChange, out);
             }
-            // Guards are off: no setting of this switch turns one on.
-            Action::SetInconsistent { .. } => {}
-            Action::ShortAgeing { tree, active } => {
-                out.notice(Event::ShortAgeing {
-                    tree: tree.get(),
-                    active,
-                });
+            Action::SetInconsistent {
+                port,
+                tree,
+                inconsistent,
+            } => {
+                if let Some(port) = name(self.ports, port) {
+                    out.notice(Event::StpInconsistent {
+                        tree: tree.get(),
+                        port,
+                        inconsistent,
+                    });
+                }
             }
+            Action::ShortAgeing { tree, active } => self.short_ageing(tree, active, out),
             Action::RootChanged {
                 tree,
                 root,
@@ -249,12 +328,63 @@ impl Effects<'_> {
         // An entry that points to a port which no longer forwards would black-hole its station until
         // ageing; 802.1D-1998 leaves it there, 802.1D-2004 17.11 removes it.
         if from.learns() && !state.learns() {
-            self.flush(port, FlushReason::NotForwarding, out);
+            self.flush(port, tree, FlushReason::NotForwarding, out);
         }
     }
 
-    fn flush(&mut self, port: PortNumber, reason: FlushReason, out: &mut impl Ports) {
-        flush(self.cam, self.ports, Flush::port(port), reason, out);
+    fn transmit(&mut self, port: PortNumber, tree: TreeId, bpdu: &Bpdu, out: &mut impl Ports) {
+        let entry = self.ports.get(usize::from(port.get()));
+        let Some(state) = entry.and_then(Option::as_ref) else {
+            return;
+        };
+        let (mode, source) = (&state.settings.mode, state.settings.address);
+        if self.per_vlan {
+            wire::frames(self.buffer, mode, source, tree, bpdu, |frame| {
+                out.send(port, frame);
+            });
+        } else {
+            self.buffer.clear();
+            stp::llc::frame_into(self.buffer, source, bpdu);
+            out.send(port, self.buffer);
+        }
+    }
+
+    /// The CAM ages by the shorter time as a whole ([`Switch::drive`]). Where a VLAN has its own tree, what was learned in
+    /// it is forgotten instead, as rapid trees do: sooner than the standard asks for, and in that VLAN alone.
+    fn short_ageing(&mut self, tree: TreeId, active: bool, out: &mut impl Ports) {
+        out.notice(Event::ShortAgeing {
+            tree: tree.get(),
+            active,
+        });
+        if active && self.per_vlan {
+            let vlan = self.forwarding.trees().vlans(tree);
+            for vlan in vlan.into_iter().flatten() {
+                let all = Flush {
+                    port: None,
+                    vlan: Some(vlan),
+                    address: None,
+                };
+                flush(self.cam, self.ports, all, FlushReason::TopologyChange, out);
+            }
+        }
+    }
+
+    /// Forgets what was learned on a port in the VLANs of a tree.
+    fn flush(&mut self, port: PortNumber, tree: TreeId, reason: FlushReason, out: &mut impl Ports) {
+        match self.forwarding.trees().vlans(tree) {
+            None => {
+                flush(self.cam, self.ports, Flush::port(port), reason, out);
+            }
+            Some(vlans) => {
+                for vlan in vlans {
+                    let flush_vlan = Flush {
+                        vlan: Some(vlan),
+                        ..Flush::port(port)
+                    };
+                    flush(self.cam, self.ports, flush_vlan, reason, out);
+                }
+            }
+        }
     }
 }
 

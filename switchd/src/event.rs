@@ -6,8 +6,10 @@ use etherparse::VlanId;
 use pnet_base::MacAddr;
 use serde::{Deserialize, Serialize};
 
+use crate::forward::Flood;
 use crate::frame::Cause;
 use crate::port_name::PortName;
+use crate::protect::DisableReason;
 
 /// One thing that happened. Its JSON is an object whose `kind` is the variant in kebab case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -137,6 +139,51 @@ pub enum Event {
         tree: u16,
         /// Begins or ends.
         active: bool,
+    },
+    /// A guard or a disagreement keeps a port from forwarding, or does so no longer.
+    StpInconsistent {
+        /// The tree; 0 if it is true of all.
+        tree: u16,
+        /// The port.
+        port: PortName,
+        /// What keeps it; none: nothing does any more.
+        #[serde(
+            default,
+            skip_serializing_if = "Option::is_none",
+            with = "as_inconsistency"
+        )]
+        inconsistent: Option<stp::Inconsistency>,
+    },
+    /// A port was disabled for cause by storm control or loop detection, or is tried again.
+    PortDisabled {
+        /// The port.
+        port: PortName,
+        /// Why.
+        reason: DisableReason,
+        /// Disabled, or tried again.
+        active: bool,
+    },
+    /// More flooded frames than its limit come in by a port, or no longer.
+    Storm {
+        /// The port.
+        port: PortName,
+        /// Of which kind.
+        what: Flood,
+        /// Begins or ends.
+        active: bool,
+    },
+    /// An address moves to and fro between two ports, as in a loop. Told once a second.
+    Flapping {
+        /// Its VLAN.
+        #[serde(with = "as_vlan")]
+        vlan: VlanId,
+        /// Its address.
+        #[serde(with = "as_text")]
+        mac: MacAddr,
+        /// The port it left last.
+        from: PortName,
+        /// The port it came to.
+        to: PortName,
     },
     /// A port's carrier came or went.
     Link {
@@ -340,6 +387,38 @@ mod as_state {
         .into_iter()
         .find(|state| state.to_string() == name)
         .ok_or_else(|| serde::de::Error::custom(format!("'{name}' is no port state")))
+    }
+}
+
+/// What keeps a port, by its word; or nothing.
+mod as_inconsistency {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use stp::Inconsistency;
+
+    pub(super) fn serialize<S: Serializer>(
+        value: &Option<Inconsistency>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        value.map(|value| value.to_string()).serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Option<Inconsistency>, D::Error> {
+        let Some(name) = Option::<String>::deserialize(from)? else {
+            return Ok(None);
+        };
+        let known = [
+            Inconsistency::Root,
+            Inconsistency::Loop,
+            Inconsistency::BridgeAssurance,
+            Inconsistency::BpduGuard,
+            Inconsistency::Pvid,
+            Inconsistency::Type,
+        ];
+        let found = known.into_iter().find(|known| known.to_string() == name);
+        let unknown = || serde::de::Error::custom(format!("'{name}' is no inconsistency"));
+        found.map(Some).ok_or_else(unknown)
     }
 }
 

@@ -8,12 +8,14 @@ use std::time::Duration;
 use cam::{Learned, MacTable, Origin};
 use etherparse::VlanId;
 use pnet_base::MacAddr;
+use serde::{Deserialize, Serialize};
 use stp::{PortNumber, PortState, TreeId};
 
 use crate::counters::DropReason;
 use crate::frame::Header;
 use crate::portset::PortSet;
 use crate::tag::Tci;
+use crate::trees::TreeMap;
 use crate::vlan::{AcceptableFrames, PortMode, VlanTable};
 
 /// What is done with a frame.
@@ -36,6 +38,11 @@ pub enum Verdict {
     },
     /// It went to a reserved address: for this switch, never relayed.
     Deliver(ReservedAddress),
+    /// It went to the shared spanning tree address, and this switch has a tree for every VLAN.
+    DeliverShared {
+        /// The VLAN it came in.
+        vlan: VlanId,
+    },
     /// It goes nowhere.
     Drop(DropReason),
 }
@@ -44,6 +51,7 @@ pub enum Verdict {
 #[derive(Clone, Copy)]
 enum End {
     Deliver(ReservedAddress),
+    DeliverShared(VlanId),
     Drop(DropReason),
 }
 
@@ -54,6 +62,20 @@ pub struct Decision {
     pub verdict: Verdict,
     /// What its source address did to the CAM, if it got that far.
     pub learned: Option<Lesson>,
+    /// If it is relayed to all, why.
+    pub flooded: Option<Flood>,
+}
+
+/// Why a frame is relayed to every port of its VLAN: the kinds that storm control tells apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Flood {
+    /// It is for all stations.
+    Broadcast,
+    /// It is for a group.
+    Multicast,
+    /// Nobody knows where its station is.
+    UnknownUnicast,
 }
 
 /// What a source address did to the CAM.
@@ -65,6 +87,18 @@ pub struct Lesson {
     pub address: MacAddr,
     /// The outcome.
     pub learned: Learned<PortNumber>,
+}
+
+impl Flood {
+    fn of(destination: MacAddr) -> Self {
+        if destination.is_broadcast() {
+            Self::Broadcast
+        } else if destination.is_multicast() {
+            Self::Multicast
+        } else {
+            Self::UnknownUnicast
+        }
+    }
 }
 
 /// The last octet's low nibble of 01-80-C2-00-00-0X (802.1Q Table 8-1).
@@ -106,8 +140,11 @@ struct ActiveTopology {
 pub(crate) struct Forwarding {
     ingress: Vec<Option<Ingress>>,
     vlans: VlanTable,
-    /// Indexed by tree. One tree until there are more.
-    trees: Vec<ActiveTopology>,
+    trees: TreeMap,
+    /// In the order of the map's slots.
+    topologies: Vec<ActiveTopology>,
+    /// Whether frames to the shared spanning tree address are for this switch.
+    shared_is_ours: bool,
 }
 
 impl Forwarding {
@@ -115,8 +152,27 @@ impl Forwarding {
         Self {
             ingress: Vec::new(),
             vlans: VlanTable::new(std::iter::empty()),
-            trees: vec![ActiveTopology::default()],
+            trees: TreeMap::common(),
+            topologies: vec![ActiveTopology::default()],
+            shared_is_ours: false,
         }
+    }
+
+    /// Takes over which VLAN goes by which tree. Ports keep their states in trees that stay, and forward in new ones
+    /// once they are told to.
+    pub(crate) fn set_trees(&mut self, trees: TreeMap, shared_is_ours: bool) {
+        let kept = |tree: &Option<TreeId>| {
+            let slot = self.trees.slot_of((*tree)?)?;
+            self.topologies.get(slot).copied()
+        };
+        let topologies = trees.slots().iter().map(kept);
+        self.topologies = topologies.map(Option::unwrap_or_default).collect();
+        self.trees = trees;
+        self.shared_is_ours = shared_is_ours;
+    }
+
+    pub(crate) fn trees(&self) -> &TreeMap {
+        &self.trees
     }
 
     /// Takes over the ports' settings. Port states stay.
@@ -144,19 +200,16 @@ impl Forwarding {
         &self.vlans
     }
 
-    /// The tree that `vlan` is mapped to.
-    pub(crate) fn tree_of(&self, _vlan: VlanId) -> TreeId {
-        TreeId::COMMON
-    }
-
-    fn topology(&self, tree: TreeId) -> &ActiveTopology {
-        &self.trees[usize::from(tree.get())]
+    fn topology(&self, vlan: VlanId) -> &ActiveTopology {
+        &self.topologies[self.trees.slot_of_vlan(vlan)]
     }
 
     pub(crate) fn set_state(&mut self, tree: TreeId, port: PortNumber, state: PortState) {
-        let topology = &mut self.trees[usize::from(tree.get())];
-        topology.learning.set(port, state.learns());
-        topology.forwarding.set(port, state.forwards());
+        if let Some(slot) = self.trees.slot_of(tree) {
+            let topology = &mut self.topologies[slot];
+            topology.learning.set(port, state.learns());
+            topology.forwarding.set(port, state.forwards());
+        }
     }
 
     /// Decides one frame that arrived by `port`, and learns from it. Cost: one or two CAM operations and a
@@ -168,13 +221,18 @@ impl Forwarding {
         port: PortNumber,
         frame: &[u8],
     ) -> Decision {
-        let mut learned = None;
-        let verdict = match self.relay(cam, now, port, frame, &mut learned) {
+        let (mut learned, mut flooded) = (None, None);
+        let verdict = match self.relay(cam, now, port, frame, &mut learned, &mut flooded) {
             Ok(verdict) => verdict,
             Err(End::Deliver(address)) => Verdict::Deliver(address),
+            Err(End::DeliverShared(vlan)) => Verdict::DeliverShared { vlan },
             Err(End::Drop(reason)) => Verdict::Drop(reason),
         };
-        Decision { verdict, learned }
+        Decision {
+            verdict,
+            learned,
+            flooded,
+        }
     }
 
     fn relay(
@@ -184,6 +242,7 @@ impl Forwarding {
         port: PortNumber,
         frame: &[u8],
         lesson: &mut Option<Lesson>,
+        flooded: &mut Option<Flood>,
     ) -> Result<Verdict, End> {
         let drop = |reason| Err(End::Drop(reason));
         let Some(header) = Header::parse(frame) else {
@@ -203,7 +262,13 @@ impl Forwarding {
         if ingress.filtering && !row.members.contains(port) {
             return drop(DropReason::IngressFilter);
         }
-        let topology = self.topology(self.tree_of(tag.vid));
+        if self.shared_is_ours && header.destination == stp::llc::SHARED_SPANNING_TREE_ADDRESS {
+            return Err(End::DeliverShared(tag.vid));
+        }
+        if self.trees.tree_of(tag.vid).is_none() {
+            return drop(DropReason::NoTree);
+        }
+        let topology = self.topology(tag.vid);
         if !topology.learning.contains(port) {
             return drop(DropReason::PortState);
         }
@@ -216,8 +281,9 @@ impl Forwarding {
             return drop(DropReason::PortState);
         }
         let candidates = row.members.intersection(&topology.forwarding);
-        let egress =
+        let (egress, kind) =
             egress(cam, now, port, tag.vid, header.destination, candidates).map_err(End::Drop)?;
+        *flooded = kind;
         Ok(Verdict::Relay {
             tag,
             strip,
@@ -264,7 +330,7 @@ fn egress(
     vlan: VlanId,
     destination: MacAddr,
     candidates: PortSet,
-) -> Result<PortSet, DropReason> {
+) -> Result<(PortSet, Option<Flood>), DropReason> {
     let known = if destination.is_multicast() {
         None
     } else {
@@ -276,7 +342,7 @@ fn egress(
         return if flood.is_empty() {
             Err(DropReason::NoEgress)
         } else {
-            Ok(flood)
+            Ok((flood, Some(Flood::of(destination))))
         };
     };
     if entry.origin == Origin::Local {
@@ -284,7 +350,7 @@ fn egress(
     } else if entry.port == ingress {
         Err(DropReason::SamePort)
     } else if candidates.contains(entry.port) {
-        Ok(PortSet::single(entry.port))
+        Ok((PortSet::single(entry.port), None))
     } else {
         Err(DropReason::EgressFilter)
     }

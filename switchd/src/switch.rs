@@ -5,12 +5,17 @@
 //! management wants (`add_port`, `set_…`, `flush`), and getters. `now` never goes back.
 
 mod manage;
+mod protect;
+mod trees;
 
 use std::time::Duration;
 
 use cam::{Flush, MacTable, MacTableConfig};
 use pnet_base::MacAddr;
-use stp::{Action, Bridge, BridgeConfig, PathCost, PortNumber, PortRole, PortState, TreeId};
+use stp::{
+    Action, Bridge, BridgeConfig, PathCost, PortNumber, PortRole, PortState, PortStatus, Reason,
+    TreeId, TreeStatus,
+};
 use thiserror::Error;
 
 use crate::counters::PortCounters;
@@ -20,6 +25,8 @@ use crate::forward::{Decision, Forwarding};
 use crate::port_name::PortName;
 use crate::ports::Ports;
 use crate::portset::PORTS_MAX;
+use crate::protect::{DisableReason, LoopDetection, Protection, StormControl};
+use crate::trees::{Deeds, Engine, Instances, TreeProtocol};
 use crate::vlan::{AcceptableFrames, PortMode, VlanTable};
 
 /// Entries looked at for expiry per [`Switch::timeout`]; more of them due means another timeout at once.
@@ -28,10 +35,12 @@ const EXPIRE_BUDGET: usize = 256;
 /// What a switch is made with.
 #[derive(Clone, Debug)]
 pub struct SwitchConfig {
-    /// Identifier and timers; kept for later while spanning tree is off.
+    /// Identifier and timers; kept for later while spanning tree is off. Its protocol follows from `protocol`.
     pub bridge: BridgeConfig,
-    /// Whether spanning tree runs. A hypervisor's vSwitch runs none.
-    pub spanning_tree: bool,
+    /// Which spanning tree runs. A hypervisor's vSwitch runs none.
+    pub protocol: TreeProtocol,
+    /// What tells its trees apart, where there are several.
+    pub instances: Instances,
     /// Capacity, hash key and ageing of the CAM.
     pub cam: MacTableConfig,
 }
@@ -53,6 +62,10 @@ pub struct PortSettings {
     pub enabled: bool,
     /// Spanning tree parameters.
     pub stp: stp::PortConfig,
+    /// Limits of flooded frames.
+    pub storm: StormControl,
+    /// What to do about a loop that flapping addresses give away.
+    pub loop_detection: LoopDetection,
 }
 
 impl PortSettings {
@@ -67,6 +80,8 @@ impl PortSettings {
             ingress_filtering: true,
             enabled: true,
             stp: stp::PortConfig::default(),
+            storm: StormControl::default(),
+            loop_detection: LoopDetection::default(),
         }
     }
 }
@@ -76,7 +91,16 @@ impl PortSettings {
 pub struct Port {
     pub(crate) settings: PortSettings,
     pub(crate) counters: PortCounters,
+    pub(crate) protection: Protection,
     link: Option<Link>,
+    /// Ascending by tree.
+    trees: Vec<PortInTree>,
+}
+
+/// What the data path knows of a port in one tree.
+#[derive(Clone, Copy, Debug)]
+struct PortInTree {
+    tree: TreeId,
     role: PortRole,
     state: PortState,
 }
@@ -106,26 +130,76 @@ impl Port {
         self.link.is_some()
     }
 
-    /// Its role on `tree`; designated where spanning tree is off and the port works.
+    /// Its role on `tree`; designated where spanning tree is off and the port works. Where every VLAN has a tree,
+    /// [`TreeId::COMMON`] stands for that of the port's own VLAN.
     #[must_use]
-    pub fn role(&self, _tree: TreeId) -> PortRole {
-        self.role
+    pub fn role(&self, tree: TreeId) -> PortRole {
+        self.in_tree(tree)
+            .map_or(PortRole::Disabled, |entry| entry.role)
     }
 
-    /// Its state on `tree`.
+    /// Its state on `tree`; [`TreeId::COMMON`] as for [`Port::role`].
     #[must_use]
-    pub fn state(&self, _tree: TreeId) -> PortState {
-        self.state
+    pub fn state(&self, tree: TreeId) -> PortState {
+        self.in_tree(tree)
+            .map_or(PortState::Disabled, |entry| entry.state)
+    }
+
+    /// Its states on all trees it is in, ascending.
+    pub fn states(&self) -> impl Iterator<Item = (TreeId, PortState)> + '_ {
+        self.trees.iter().map(|entry| (entry.tree, entry.state))
+    }
+
+    /// Why storm control or loop detection disabled it, if one did.
+    #[must_use]
+    pub fn disabled(&self) -> Option<DisableReason> {
+        self.protection.disabled.map(|(reason, _)| reason)
+    }
+
+    /// Whether it may run: management enabled it, and nothing disabled it for cause.
+    pub(crate) fn may_run(&self) -> bool {
+        self.settings.enabled && self.protection.disabled.is_none()
+    }
+
+    fn in_tree(&self, tree: TreeId) -> Option<&PortInTree> {
+        let exact = self
+            .trees
+            .binary_search_by_key(&tree, |entry| entry.tree)
+            .ok();
+        let own = || {
+            let vlan = self.settings.mode.pvid().value();
+            let own = self.trees.iter().find(|entry| entry.tree.get() == vlan);
+            own.or(self.trees.first())
+                .filter(|_| tree == TreeId::COMMON)
+        };
+        match exact {
+            Some(index) => self.trees.get(index),
+            None => own(),
+        }
+    }
+
+    fn entry(&mut self, tree: TreeId) -> &mut PortInTree {
+        let found = self.trees.binary_search_by_key(&tree, |entry| entry.tree);
+        let index = found.unwrap_or_else(|place| {
+            let entry = PortInTree {
+                tree,
+                role: PortRole::Disabled,
+                state: PortState::Disabled,
+            };
+            self.trees.insert(place, entry);
+            place
+        });
+        &mut self.trees[index]
     }
 
     /// Takes over a state; returns the one before.
-    pub(crate) fn set_state(&mut self, _tree: TreeId, state: PortState) -> PortState {
-        std::mem::replace(&mut self.state, state)
+    pub(crate) fn set_state(&mut self, tree: TreeId, state: PortState) -> PortState {
+        std::mem::replace(&mut self.entry(tree).state, state)
     }
 
     /// Takes over a role; returns the one before.
-    pub(crate) fn set_role(&mut self, _tree: TreeId, role: PortRole) -> PortRole {
-        std::mem::replace(&mut self.role, role)
+    pub(crate) fn set_role(&mut self, tree: TreeId, role: PortRole) -> PortRole {
+        std::mem::replace(&mut self.entry(tree).role, role)
     }
 }
 
@@ -153,7 +227,13 @@ pub enum SwitchError {
 #[derive(Debug)]
 pub struct Switch {
     bridge_config: BridgeConfig,
-    bridge: Option<Bridge>,
+    protocol: TreeProtocol,
+    instances: Instances,
+    engine: Engine,
+    /// When a port's protection next ends something, at the earliest.
+    protection_due: Option<Duration>,
+    /// Room for the frames of BPDUs.
+    buffer: Vec<u8>,
     pub(crate) cam: MacTable<PortNumber>,
     pub(crate) forwarding: Forwarding,
     pub(crate) ports: Vec<Option<Port>>,
@@ -163,25 +243,35 @@ impl Switch {
     /// A switch without ports.
     #[must_use]
     pub fn new(config: SwitchConfig) -> Self {
-        Self {
-            bridge: config.spanning_tree.then(|| Bridge::new(config.bridge)),
+        let mut switch = Self {
+            engine: Engine::new(config.protocol, config.bridge, &config.instances),
             bridge_config: config.bridge,
+            protocol: config.protocol,
+            instances: config.instances,
+            protection_due: None,
+            buffer: Vec::new(),
             cam: MacTable::new(config.cam),
             forwarding: Forwarding::new(),
             ports: Vec::new(),
-        }
+        };
+        switch.map_vlans();
+        switch
     }
 
     /// When to call [`Switch::timeout`], at the latest.
     #[must_use]
     pub fn deadline(&self) -> Option<Duration> {
-        let bridge = self.bridge.as_ref().and_then(Bridge::deadline);
-        [bridge, self.cam.deadline()].into_iter().flatten().min()
+        let engine = self.engine.deadline();
+        let others = [self.cam.deadline(), self.protection_due];
+        engine.into_iter().chain(others.into_iter().flatten()).min()
     }
 
     /// Runs the timers due at `now` and a bounded part of the CAM's ageing. Calling early is harmless.
     pub fn timeout(&mut self, now: Duration, out: &mut impl Ports) {
-        self.drive(now, out, |bridge| bridge.handle(now, stp::Event::Timeout));
+        self.drive(now, out, |engine| engine.timeout(now));
+        if self.protection_due.is_some_and(|due| due <= now) {
+            self.end_protection(now, out);
+        }
         let (cam, ports) = (&mut self.cam, &self.ports);
         for gone in cam.expire(now, EXPIRE_BUDGET) {
             crate::effects::departed(ports, gone, out);
@@ -233,11 +323,10 @@ impl Switch {
             port: name,
             up: false,
         });
-        if self.bridge.is_some() {
-            let event = stp::Event::LinkDown { port };
-            self.drive(now, out, |bridge| bridge.handle(now, event));
-        } else {
+        if self.engine.is_off() {
             self.set_state(port, PortRole::Disabled, PortState::Disabled, out);
+        } else {
+            self.drive(now, out, |engine| engine.link_down(now, port));
         }
         self.flush_port(port, FlushReason::LinkDown, out);
     }
@@ -247,8 +336,8 @@ impl Switch {
         let Some(state) = self.port(port) else {
             return;
         };
-        let (link, enabled) = (state.link, state.settings.enabled);
-        if self.bridge.is_none() {
+        let (link, enabled) = (state.link, state.may_run());
+        if self.engine.is_off() {
             let (role, state) = if link.is_some() && enabled {
                 (PortRole::Designated, PortState::Forwarding)
             } else {
@@ -256,16 +345,13 @@ impl Switch {
             };
             self.set_state(port, role, state, out);
         } else if let Some(link) = link {
-            let event = stp::Event::LinkUp {
-                port,
-                cost: link.cost,
-                point_to_point: link.point_to_point,
-            };
-            self.drive(now, out, |bridge| bridge.handle(now, event));
+            self.drive(now, out, |engine| {
+                engine.link_up(now, port, link.cost, link.point_to_point)
+            });
         }
     }
 
-    /// A state that no spanning tree decided.
+    /// A state that no spanning tree decided, because there is none.
     fn set_state(
         &mut self,
         port: PortNumber,
@@ -273,50 +359,40 @@ impl Switch {
         state: PortState,
         out: &mut impl Ports,
     ) {
-        let tree = TreeId::COMMON;
-        let mut effects = Effects {
-            ports: &mut self.ports,
-            forwarding: &mut self.forwarding,
-            cam: &mut self.cam,
-        };
-        effects.apply(&Action::SetRole { port, tree, role }, out);
-        effects.apply(&Action::SetState { port, tree, state }, out);
+        self.set_state_in(TreeId::COMMON, port, role, state, out);
     }
 
-    /// Lets `ask` act on the bridge, if there is one, and carries out what it answers.
+    /// Lets `ask` act on the spanning trees, and carries out what they answer.
     pub(crate) fn drive(
         &mut self,
         now: Duration,
         out: &mut impl Ports,
-        ask: impl for<'a> FnOnce(&'a mut Bridge) -> &'a [Action],
+        ask: impl for<'a> FnOnce(&'a mut Engine) -> Deeds<'a>,
     ) {
-        let Self {
-            bridge: Some(bridge),
-            cam,
-            forwarding,
-            ports,
-            ..
-        } = self
-        else {
-            return;
+        let mut effects = Effects {
+            ports: &mut self.ports,
+            forwarding: &mut self.forwarding,
+            cam: &mut self.cam,
+            buffer: &mut self.buffer,
+            per_vlan: self.protocol.is_per_vlan(),
         };
         let mut ageing_touched = false;
-        for action in ask(bridge) {
+        for (tree, action) in ask(&mut self.engine).iter() {
             ageing_touched |= matches!(
                 action,
                 Action::ShortAgeing { .. } | Action::RootChanged { .. }
             );
-            Effects {
-                ports,
-                forwarding,
-                cam,
-            }
-            .apply(action, out);
+            effects.apply(tree, action, out);
         }
-        if ageing_touched {
+        // Rapid trees have entries forgotten instead, and say nothing of ageing.
+        if ageing_touched
+            && self.protocol == TreeProtocol::Stp
+            && let Engine::One(bridge) = &self.engine
+        {
             let tree = bridge.tree(TreeId::COMMON);
             let active = tree.topology_change.active;
-            cam.set_short_ageing(now, active.then_some(tree.times.forward_delay));
+            self.cam
+                .set_short_ageing(now, active.then_some(tree.times.forward_delay));
         }
     }
 
@@ -359,10 +435,60 @@ impl Switch {
             .map(|(number, _)| number)
     }
 
-    /// The bridge, if spanning tree is on.
+    /// The bridge, if spanning tree is on; where every VLAN has a tree, that of the lowest VLAN.
     #[must_use]
     pub fn bridge(&self) -> Option<&Bridge> {
-        self.bridge.as_ref()
+        let first = self.engine.trees().first().copied()?;
+        Some(self.engine.bridge_of(first)?.0)
+    }
+
+    /// The bridge that keeps `tree`. Where every VLAN has a tree, each has a bridge, which calls its own
+    /// [`TreeId::COMMON`].
+    #[must_use]
+    pub fn bridge_of(&self, tree: TreeId) -> Option<&Bridge> {
+        Some(self.engine.bridge_of(tree)?.0)
+    }
+
+    /// The trees, ascending; none if spanning tree is off.
+    #[must_use]
+    pub fn trees(&self) -> Vec<TreeId> {
+        self.engine.trees()
+    }
+
+    /// What the bridge knows of a tree.
+    #[must_use]
+    pub fn tree(&self, tree: TreeId) -> Option<TreeStatus> {
+        self.engine.tree(tree)
+    }
+
+    /// A port in a tree.
+    #[must_use]
+    pub fn port_in_tree(&self, tree: TreeId, port: PortNumber) -> Option<PortStatus> {
+        self.engine.port(tree, port)
+    }
+
+    /// Why a port has its role and its state in a tree; `None` if it is not in that tree.
+    #[must_use]
+    pub fn why(&self, tree: TreeId, port: PortNumber) -> Option<Reason> {
+        self.engine.why(tree, port)
+    }
+
+    /// The tree that the frames of a VLAN go by; `None` if they go nowhere. Without spanning tree, the common one.
+    #[must_use]
+    pub fn tree_of(&self, vlan: etherparse::VlanId) -> Option<TreeId> {
+        self.forwarding.trees().tree_of(vlan)
+    }
+
+    /// The spanning tree protocol.
+    #[must_use]
+    pub fn protocol(&self) -> TreeProtocol {
+        self.protocol
+    }
+
+    /// What tells its trees apart.
+    #[must_use]
+    pub fn instances(&self) -> &Instances {
+        &self.instances
     }
 
     /// Identifier and timers, whether spanning tree is on or off.

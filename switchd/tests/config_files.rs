@@ -45,7 +45,7 @@ fn only_port_names_give_a_working_switch() {
             (2, "veth0".to_owned(), PortKind::Packet)
         ]
     );
-    assert!(config.stp.enabled);
+    assert!(config.stp.is_on());
     assert!(
         config
             .ports

@@ -14,7 +14,7 @@ use pnet_base::MacAddr;
 use stp::{CostMethod, PathCost, PortNumber};
 use switchd::config::{Config, PortConfig, RawConfig, StaticMac, StpConfig, World};
 use switchd::control::{
-    Command, Error, ErrorCode, MacFilter, MacOrigin, PortFacts, Reply, Target, execute,
+    Command, Error, ErrorCode, MacFilter, MacOrigin, PortFacts, Reply, Target, WhyRole, execute,
 };
 use switchd::event::{Event, FlushReason};
 use switchd::tag::Relayed;
@@ -89,8 +89,7 @@ impl Target for Bare {
     fn configure_stp(&mut self, now: Duration, stp: StpConfig) {
         self.switch
             .set_bridge(now, stp.bridge(ADDRESS), &mut Nowhere);
-        self.switch
-            .set_spanning_tree(now, stp.enabled, &mut Nowhere);
+        self.switch.set_protocol(now, stp.protocol, &mut Nowhere);
         self.config.stp = stp;
     }
 
@@ -129,7 +128,7 @@ fn bare(ports: &[&str]) -> Bare {
         run_dir: || PathBuf::from("/run/test"),
     };
     let mut config = RawConfig::default().check(world).unwrap();
-    config.stp.enabled = false;
+    config.stp.protocol = switchd::TreeProtocol::Off;
     let switch = Switch::new(config.core(ADDRESS, [1, 2]));
     let mut bare = Bare { config, switch };
     for port in ports {
@@ -356,7 +355,8 @@ fn the_tree_is_shown_with_the_ageing_in_force() {
         now = due;
         bare.switch.timeout(now, &mut Nowhere);
     }
-    let Reply::SpanningTree(on) = execute(&mut bare, now, Command::ShowSpanningTree).unwrap()
+    let Reply::SpanningTree(on) =
+        execute(&mut bare, now, Command::ShowSpanningTree { tree: None }).unwrap()
     else {
         panic!("a tree");
     };
@@ -371,4 +371,81 @@ fn the_tree_is_shown_with_the_ageing_in_force() {
         (tree.ports[0].role.as_str(), tree.ports[0].state.as_str()),
         ("designated", "forwarding")
     );
+}
+
+#[test]
+fn every_protocol_is_changed_live_and_says_why() {
+    let mut bare = bare(&["p1"]);
+    let access = r#"{"command":"set-port","port":"p1","access":10}"#;
+    ask(&mut bare, access).unwrap();
+    for (protocol, tree, name) in [
+        ("rstp", 0, "rstp"),
+        ("mstp", 0, "mstp"),
+        ("pvst", 10, "pvst"),
+        ("rapid-pvst", 10, "rapid-pvst"),
+        ("stp", 0, "stp"),
+    ] {
+        let set = format!(r#"{{"command":"set-spanning-tree","protocol":"{protocol}"}}"#);
+        ask(&mut bare, &set).unwrap();
+        let one = r#"{"command":"show-spanning-tree","tree":{"vlan":10}}"#;
+        let Reply::SpanningTree(shown) = ask(&mut bare, one).unwrap() else {
+            panic!("a tree");
+        };
+        assert_eq!((shown.protocol.as_str(), shown.trees.len()), (name, 1));
+        assert_eq!(shown.trees[0].tree, tree, "{protocol}");
+        assert_eq!(shown.trees[0].ports[0].role, "designated", "{protocol}");
+        assert_ne!(shown.trees[0].ports[0].state, "forwarding", "{protocol}");
+        let why = r#"{"command":"why","port":"p1","tree":{"vlan":10}}"#;
+        let Reply::Why(why) = ask(&mut bare, why).unwrap() else {
+            panic!("a reason");
+        };
+        assert_eq!(why.trees[0].because, WhyRole::NobodyElse, "{protocol}");
+        assert!(why.trees[0].waits.is_some(), "{protocol}: {why:?}");
+        let toml = config::to_toml(&bare.config);
+        assert!(
+            toml.contains(&format!("protocol = \"{protocol}\"")),
+            "{toml}"
+        );
+    }
+    let missing = r#"{"command":"why","port":"p1","tree":{"mst":3}}"#;
+    let error = ask(&mut bare, missing).unwrap_err();
+    assert_eq!(error.code, ErrorCode::NotFound);
+}
+
+#[test]
+fn bpdu_guard_disables_a_port_and_every_answer_says_so() {
+    let mut bare = bare(&["p1"]);
+    for json in [
+        r#"{"command":"set-spanning-tree","protocol":"rstp"}"#,
+        r#"{"command":"set-port","port":"p1","bpdu-guard":true}"#,
+    ] {
+        ask(&mut bare, json).unwrap();
+    }
+    let mut frame = Vec::new();
+    stp::llc::frame_into(&mut frame, MacAddr::new(2, 0, 0, 0, 0, 9), &stp::Bpdu::Tcn);
+    let port = PortNumber::new(1).unwrap();
+    let now = Duration::from_secs(100);
+    bare.switch.receive(now, port, &frame, &mut Nowhere);
+    let Reply::Interfaces { interfaces } =
+        ask(&mut bare, r#"{"command":"show-interfaces"}"#).unwrap()
+    else {
+        panic!("ports");
+    };
+    assert_eq!(interfaces[0].disabled.as_deref(), Some("bpdu-guard"));
+    assert_eq!(interfaces[0].state, "disabled");
+    let Reply::Why(why) = ask(&mut bare, r#"{"command":"why","port":"p1"}"#).unwrap() else {
+        panic!("a reason");
+    };
+    assert_eq!(why.disabled.as_deref(), Some("bpdu-guard"));
+    assert_eq!(why.trees[0].held.as_deref(), Some("bpdu-guard"));
+    for json in [
+        r#"{"command":"set-port","port":"p1","down":true}"#,
+        r#"{"command":"set-port","port":"p1","down":false}"#,
+    ] {
+        ask(&mut bare, json).unwrap();
+    }
+    let Reply::Why(why) = ask(&mut bare, r#"{"command":"why","port":"p1"}"#).unwrap() else {
+        panic!("a reason");
+    };
+    assert_eq!(why.disabled, None, "down and up lets it run again");
 }

@@ -68,7 +68,9 @@ impl World {
     /// The switch still serves: the proof after every attack.
     fn assert_serves(&self) {
         assert_eq!(
-            self.client().call(&Command::ShowSpanningTree).unwrap(),
+            self.client()
+                .call(&Command::ShowSpanningTree { tree: None })
+                .unwrap(),
             Reply::Done
         );
     }

@@ -93,7 +93,7 @@ impl SwitchProcess {
     /// On an answer to another question.
     #[must_use]
     pub fn spanning_tree(&self) -> SpanningTree {
-        let reply = self.ask(&Ask::ShowSpanningTree);
+        let reply = self.ask(&Ask::ShowSpanningTree { tree: None });
         let Reply::SpanningTree(tree) = reply else {
             panic!("{reply:?}");
         };

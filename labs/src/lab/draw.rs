@@ -282,6 +282,7 @@ mod tests {
                 role: role.to_owned(),
                 state: state.to_owned(),
                 link: state != "disabled",
+                held: String::new(),
             };
             (name.to_owned(), view)
         };

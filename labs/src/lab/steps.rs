@@ -140,6 +140,7 @@ fn look(lab: &Lab, expect: &Expectation) -> Result<Outcome, LabError> {
             endpoint,
             role,
             state,
+            held,
         } => {
             if let Some(outcome) = absent(lab, &endpoint.node) {
                 return Ok(outcome);
@@ -153,8 +154,8 @@ fn look(lab: &Lab, expect: &Expectation) -> Result<Outcome, LabError> {
             let role_ok = role.is_none_or(|role| role.to_string() == port.role);
             let state_ok = state.is_none_or(|state| state.to_string() == port.state);
             Ok(Outcome {
-                ok: role_ok && state_ok,
-                text: format!("{endpoint} is {} {}", port.role, port.state),
+                ok: role_ok && state_ok && held.is_none_or(|held| held == port.held),
+                text: port.told(endpoint),
             })
         }
         Expectation::Cam {

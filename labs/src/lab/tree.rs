@@ -48,6 +48,20 @@ pub struct PortView {
     pub state: String,
     /// Whether the link is there.
     pub link: bool,
+    /// What keeps it from forwarding in some tree, or has disabled it for cause: in the switch's words, or empty.
+    pub held: String,
+}
+
+impl PortView {
+    /// What is to be told of it.
+    #[must_use]
+    pub fn told(&self, endpoint: &Endpoint) -> String {
+        let held = match self.held.as_str() {
+            "" => String::new(),
+            held => format!(", held: {held}"),
+        };
+        format!("{endpoint} is {} {}{held}", self.role, self.state)
+    }
 }
 
 impl SwitchView {
@@ -187,7 +201,7 @@ impl Lab {
     /// # Errors
     /// When it does not answer.
     pub fn spanning_tree(&self, name: &str) -> Result<SpanningTree, LabError> {
-        let reply = self.ask(name, &Command::ShowSpanningTree)?;
+        let reply = self.ask(name, &Command::ShowSpanningTree { tree: None })?;
         let Reply::SpanningTree(tree) = reply else {
             return Err(unexpected(name, &reply));
         };
@@ -229,10 +243,21 @@ fn switch(lab: &Lab, name: &str) -> Result<SwitchView, LabError> {
             .find(|known| known.name == port)
             .map(|port| (port.role.clone(), port.state.clone()))
     };
+    let inconsistent = |port: &str| {
+        let mut ports = stp.trees.iter().flat_map(|tree| &tree.ports);
+        ports.find_map(|known| known.inconsistent.clone().filter(|_| known.name == port))
+    };
     let ports = interfaces.into_iter().map(|interface| {
         let (role, state) = role(&interface.name).unwrap_or((String::new(), interface.state));
         let link = interface.link && interface.enabled;
-        (interface.name, PortView { role, state, link })
+        let held = interface.disabled.or_else(|| inconsistent(&interface.name));
+        let view = PortView {
+            role,
+            state,
+            link,
+            held: held.unwrap_or_default(),
+        };
+        (interface.name, view)
     });
     Ok(SwitchView {
         pid: version.pid,

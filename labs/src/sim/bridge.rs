@@ -3,7 +3,7 @@
 use cam::{AgeingTime, Capacity, MacTableConfig};
 use pnet_base::MacAddr;
 use stp::{BridgeConfig, BridgePriority, BridgeTimes, PathCost, PortNumber, PortPriority};
-use switchd::{PortName, PortSettings, Switch, SwitchConfig};
+use switchd::{Instances, PortName, PortSettings, Switch, SwitchConfig, TreeProtocol};
 
 use super::id::NodeId;
 
@@ -24,7 +24,8 @@ pub struct BridgeSpec {
     pub(super) address: Option<MacAddr>,
     pub(super) priority: BridgePriority,
     pub(super) times: BridgeTimes,
-    pub(super) spanning_tree: bool,
+    pub(super) protocol: TreeProtocol,
+    pub(super) instances: Instances,
     pub(super) cam: MacTableConfig,
 }
 
@@ -38,7 +39,8 @@ impl BridgeSpec {
             address: None,
             priority: BridgePriority::default(),
             times: BridgeTimes::default(),
-            spanning_tree: true,
+            protocol: TreeProtocol::Stp,
+            instances: Instances::default(),
             cam: MacTableConfig {
                 capacity: Capacity::new(usize::from(CAM_CAPACITY)).unwrap_or_default(),
                 ..MacTableConfig::default()
@@ -67,10 +69,26 @@ impl BridgeSpec {
         self
     }
 
-    /// With or without spanning tree.
+    /// With the classic spanning tree, as it is unless told otherwise, or without any.
     #[must_use]
-    pub fn spanning_tree(mut self, on: bool) -> Self {
-        self.spanning_tree = on;
+    pub fn spanning_tree(self, on: bool) -> Self {
+        self.protocol(match on {
+            true => TreeProtocol::Stp,
+            false => TreeProtocol::Off,
+        })
+    }
+
+    /// With this spanning tree protocol.
+    #[must_use]
+    pub fn protocol(mut self, protocol: TreeProtocol) -> Self {
+        self.protocol = protocol;
+        self
+    }
+
+    /// With this region, and these priorities of single trees.
+    #[must_use]
+    pub fn instances(mut self, instances: Instances) -> Self {
+        self.instances = instances;
         self
     }
 
@@ -95,7 +113,8 @@ impl BridgeSpec {
                 times: self.times,
                 ..BridgeConfig::new(self.address.unwrap_or(address))
             },
-            spanning_tree: self.spanning_tree,
+            protocol: self.protocol,
+            instances: self.instances.clone(),
             cam: self.cam,
         }
     }
@@ -144,6 +163,13 @@ impl PortSpec {
     #[must_use]
     pub fn edge(mut self, edge: bool) -> Self {
         self.stp.admin_edge = edge;
+        self
+    }
+
+    /// With these spanning tree settings, guards among them. Cost, priority and edge are theirs, too.
+    #[must_use]
+    pub fn stp(mut self, stp: stp::PortConfig) -> Self {
+        self.stp = stp;
         self
     }
 
@@ -217,7 +243,8 @@ impl BridgeNode {
             return;
         };
         self.config.bridge = *switch.bridge_config();
-        self.config.spanning_tree = switch.bridge().is_some();
+        self.config.protocol = switch.protocol();
+        self.config.instances = switch.instances().clone();
         self.config.cam.ageing = switch.cam().ageing();
         self.ports = switch
             .ports()

@@ -51,6 +51,10 @@ impl Changes {
             Event::CamExpire { .. }
             | Event::CamEvict { .. }
             | Event::ShortAgeing { .. }
+            | Event::StpInconsistent { .. }
+            | Event::PortDisabled { .. }
+            | Event::Storm { .. }
+            | Event::Flapping { .. }
             | Event::Link { .. }
             | Event::PortAdded { .. }
             | Event::PortRemoved { .. } => return,

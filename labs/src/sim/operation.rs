@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 use stp::BridgeConfig;
-use switchd::{PortSettings, SwitchError};
+use switchd::{PortSettings, SwitchError, TreeProtocol};
 
 use super::id::{NodeId, PortRef, WireId};
 use super::map::Map;
@@ -77,12 +77,12 @@ pub enum Operation {
         /// Its settings from now on.
         config: BridgeConfig,
     },
-    /// Switches a bridge's spanning tree on or off.
-    SetSpanningTree {
+    /// Changes a bridge's spanning tree protocol.
+    SetProtocol {
         /// The bridge.
         node: NodeId,
-        /// Whether it runs.
-        on: bool,
+        /// What it speaks from now on.
+        protocol: TreeProtocol,
     },
     /// Changes how long a bridge holds addresses.
     SetAgeing {
@@ -142,8 +142,8 @@ impl Operation {
             Self::SetBridge { node, config } => {
                 format!("set {}: {config:?}", map.name(*node))
             }
-            Self::SetSpanningTree { node, on } => {
-                format!("set {}: spanning tree {on}", map.name(*node))
+            Self::SetProtocol { node, protocol } => {
+                format!("set {}: spanning tree {protocol}", map.name(*node))
             }
             Self::SetAgeing { node, ageing } => {
                 format!("set {}: ageing {ageing:?}", map.name(*node))

@@ -165,24 +165,21 @@ impl World {
 }
 
 fn trees(switch: &Switch) -> Vec<TreeSnapshot> {
-    let Some(bridge) = switch.bridge() else {
-        return Vec::new();
-    };
     let name = |port: PortNumber| {
         switch
             .port(port)
             .map(|port| port.settings().name.to_string())
     };
-    let trees = bridge.trees().map(|id| {
-        let tree = bridge.tree(id);
-        TreeSnapshot {
+    let trees = switch.trees().into_iter().filter_map(|id| {
+        let tree = switch.tree(id)?;
+        Some(TreeSnapshot {
             tree: id.get(),
             root: tree.root.to_string(),
             root_path_cost: tree.root_path_cost,
             root_port: tree.root_port.and_then(name),
             topology_change: tree.topology_change.active,
             topology_changes: tree.topology_change.count,
-        }
+        })
     });
     trees.collect()
 }

@@ -88,6 +88,10 @@ impl Observer for Meter {
                 | Event::StpState { .. }
                 | Event::CamEvict { .. }
                 | Event::ShortAgeing { .. }
+                | Event::StpInconsistent { .. }
+                | Event::PortDisabled { .. }
+                | Event::Storm { .. }
+                | Event::Flapping { .. }
                 | Event::Link { .. }
                 | Event::PortAdded { .. }
                 | Event::PortRemoved { .. } => {}

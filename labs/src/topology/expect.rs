@@ -36,7 +36,7 @@ pub enum Expectation {
         /// The switches that are asked; none: all with a spanning tree that run then.
         nodes: Vec<String>,
     },
-    /// A port has this role and this state (`None`: any).
+    /// A port has this role and this state, and is held by this guard (`None`: any).
     Port {
         /// The port.
         endpoint: Endpoint,
@@ -44,6 +44,8 @@ pub enum Expectation {
         role: Option<PortRole>,
         /// Its state.
         state: Option<PortState>,
+        /// What holds it, in the switch's words; empty: nothing does.
+        held: Option<&'static str>,
     },
     /// The filtering database of `switch` has `subject` at port `at` (`None`: nowhere).
     Cam {
@@ -90,7 +92,7 @@ pub struct PingTarget {
 pub(super) fn check(key: &Key, body: &Value, topology: &Topology) -> Result<Check, Fault> {
     const SUBJECTS: &[(&str, &[&str])] = &[
         ("root", &["nodes"]),
-        ("port", &["role", "state"]),
+        ("port", &["role", "state", "held"]),
         ("mac", &["switch", "vlan", "at"]),
         ("ping", &[]),
     ];
@@ -173,20 +175,34 @@ fn port_check(fields: &Fields<'_>, topology: &Topology) -> Result<Expectation, F
         ("forwarding", PortState::Forwarding),
         ("disabled", PortState::Disabled),
     ];
+    /// In a lab file, and in the answers of a switch.
+    const HELD: &[(&str, &str)] = &[
+        ("nothing", ""),
+        ("root-guard", "root-inconsistent"),
+        ("loop-guard", "loop-inconsistent"),
+        ("bridge-assurance", "bridge-assurance-inconsistent"),
+        ("bpdu-guard", "bpdu-guard"),
+        ("pvid", "pvid-inconsistent"),
+        ("type", "type-inconsistent"),
+        ("storm-control", "storm"),
+        ("loop-detection", "loop"),
+    ];
     let value = fields.need("port")?;
     let endpoint = switch_endpoint(value, "port", topology)?;
     let role = fields.read("role", |value, key| fields::word(value, key, ROLES))?;
     let state = fields.read("state", |value, key| fields::word(value, key, STATES))?;
-    if role.is_none() && state.is_none() {
+    let held = fields.read("held", |value, key| fields::word(value, key, HELD))?;
+    if role.is_none() && state.is_none() && held.is_none() {
         return Err(Fault::new(
             fields.at,
-            "a check of a port expects a `role`, a `state` or both",
+            "a check of a port expects a `role`, a `state` or what it is `held` by",
         ));
     }
     Ok(Expectation::Port {
         endpoint,
         role,
         state,
+        held,
     })
 }
 

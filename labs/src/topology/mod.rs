@@ -41,6 +41,7 @@ use core::net::IpAddr;
 use std::path::Path;
 
 use pnet_base::MacAddr;
+use switchd::TreeProtocol;
 use switchd::config::{PortSettings, StpSettings, VlanNumber};
 
 pub use conditions::Conditions;
@@ -373,6 +374,6 @@ impl Switch {
     /// Whether it runs the spanning tree; it does unless told not to.
     #[must_use]
     pub fn runs_stp(&self) -> bool {
-        self.stp.enabled != Some(false)
+        self.stp.enabled != Some(false) && self.stp.protocol != Some(TreeProtocol::Off)
     }
 }

@@ -2,7 +2,8 @@
 
 use core::net::IpAddr;
 
-use switchd::config::{PortSettings, StpSettings};
+use switchd::TreeProtocol;
+use switchd::config::{InstanceMap, PortSettings, StpSettings, TreePriorities};
 
 use super::error::{Fault, Position};
 use super::fields::{self, Fields};
@@ -13,6 +14,13 @@ use super::{Address, NODE_NAME_MAX, PORT_NAME_MAX, Switch, Vm};
 const SWITCH_KEYS: &[&str] = &[
     "kind",
     "stp",
+    "protocol",
+    "region",
+    "priorities",
+    "vlans",
+    "hold-count",
+    "max-hops",
+    "guard-recovery",
     "priority",
     "hello",
     "max-age",
@@ -21,6 +29,14 @@ const SWITCH_KEYS: &[&str] = &[
     "cam-capacity",
     "address",
     "ports",
+];
+const PROTOCOLS: [(&str, TreeProtocol); 6] = [
+    ("off", TreeProtocol::Off),
+    ("stp", TreeProtocol::Stp),
+    ("rstp", TreeProtocol::Rstp),
+    ("mstp", TreeProtocol::Mstp),
+    ("pvst", TreeProtocol::Pvst),
+    ("rapid-pvst", TreeProtocol::RapidPvst),
 ];
 const HOST_KEYS: &[&str] = &["kind", "vswitch", "gateway", "ports"];
 const VM_KEYS: &[&str] = &["kind", "host", "mac", "ip", "vlan", "memory", "dirty-rate"];
@@ -178,9 +194,26 @@ pub(super) fn switch_settings(fields: &Fields<'_>) -> Result<Switch, Fault> {
     let priority = fields.read("priority", |value, key| {
         fields::stepped(value, key, 0..=61440, 4096)
     })?;
+    let region = match fields.get("region") {
+        Some(value) => region(value)?,
+        None => Region::default(),
+    };
     Ok(Switch {
         stp: StpSettings {
             enabled: fields.read("stp", fields::switch)?,
+            protocol: fields.read("protocol", |value, key| {
+                fields::word(value, key, &PROTOCOLS)
+            })?,
+            hold_count: fields.read("hold-count", |value, key| {
+                fields::number(value, key, 1..=10)
+            })?,
+            max_hops: fields.read("max-hops", |value, key| fields::number(value, key, 6..=40))?,
+            guard_recovery: seconds("guard-recovery", 1..=86_400)?,
+            region: region.name,
+            revision: region.revision,
+            instances: region.instances,
+            priorities: fields.read("priorities", priorities)?,
+            vlans: fields.read("vlans", fields::vlans)?,
             priority: priority.map(u32::from),
             hello: seconds("hello", 1..=10)?,
             max_age: seconds("max-age", 6..=40)?,
@@ -193,6 +226,63 @@ pub(super) fn switch_settings(fields: &Fields<'_>) -> Result<Switch, Fault> {
         address: fields.read("address", fields::mac)?,
         ports: Vec::new(),
     })
+}
+
+#[derive(Default)]
+struct Region {
+    name: Option<String>,
+    revision: Option<u32>,
+    instances: Option<InstanceMap>,
+}
+
+/// `region: {name: east, revision: 1, instances: {1: "10,20", 2: 30}}`.
+fn region(value: &Value) -> Result<Region, Fault> {
+    let fields = Fields::new(value, "region", &["name", "revision", "instances"])?;
+    let name = fields.read("name", |value, key| {
+        let name = fields::string(value, key)?;
+        match name.len() {
+            0..=32 => Ok(name),
+            _ => Err(Fault::new(
+                value.at,
+                format!("`{key}`: a region's name has at most 32 octets"),
+            )),
+        }
+    })?;
+    Ok(Region {
+        name,
+        revision: fields.read("revision", |value, key| {
+            fields::number(value, key, 0..=65_535)
+        })?,
+        instances: fields.read("instances", instances)?,
+    })
+}
+
+fn instances(value: &Value, key: &str) -> Result<InstanceMap, Fault> {
+    let mut map = InstanceMap::default();
+    for (instance, vlans) in fields::map(value, "instances")? {
+        let number = tree(instance, "an instance")?;
+        map.0.insert(number, fields::vlans(vlans, key)?);
+    }
+    let wrong = |message| Fault::new(value.at, format!("`{key}`: {message}"));
+    map.checked().map_err(wrong)?;
+    Ok(map)
+}
+
+fn priorities(value: &Value, key: &str) -> Result<TreePriorities, Fault> {
+    let mut map = TreePriorities::default();
+    for (number, priority) in fields::map(value, "priorities")? {
+        let priority = fields::stepped(priority, key, 0..=61440, 4096)?;
+        map.0
+            .insert(tree(number, "an instance or VLAN")?, priority.into());
+    }
+    Ok(map)
+}
+
+fn tree(key: &Key, what: &str) -> Result<u16, Fault> {
+    let number = key.text.parse().ok();
+    number
+        .filter(|number| (1..=4094).contains(number))
+        .ok_or_else(|| Fault::new(key.at, format!("`{}` is not {what} (1..4094)", key.text)))
 }
 
 /// 802.1D-1998 8.10.2: 2 × (forward delay − 1 s) ≥ max age ≥ 2 × (hello time + 1 s).

@@ -1,9 +1,11 @@
 //! What a lab file says about one switch port, in the words of the daemon's configuration.
 
-use switchd::config::{AcceptableFrames, Cost, PortSettings};
+use switchd::config::{AcceptableFrames, Cost, PointToPoint, PortSettings, StormLimit};
+use switchd::protect::{LoopDetection, STORM_RATE_MAX, StormAction};
 
 use super::error::Fault;
 use super::fields::{self, Fields};
+use super::yaml::Value;
 
 /// Keys of a switch port.
 pub(super) const KEYS: &[&str] = &[
@@ -20,6 +22,19 @@ pub(super) const KEYS: &[&str] = &[
     "cost",
     "priority",
     "edge",
+    "auto-edge",
+    "point-to-point",
+    "root-guard",
+    "tcn-guard",
+    "bpdu-guard",
+    "bpdu-filter",
+    "loop-guard",
+    "bridge-assurance",
+    "storm-broadcast",
+    "storm-multicast",
+    "storm-unknown-unicast",
+    "storm-action",
+    "loop-detection",
     "number",
     "mac",
     "down",
@@ -54,9 +69,54 @@ pub(super) fn read(fields: &Fields<'_>) -> Result<PortSettings, Fault> {
         cost: cost.map(Cost::Fixed),
         priority: priority.map(u32::from),
         edge: fields.read("edge", fields::switch)?,
+        auto_edge: fields.read("auto-edge", fields::switch)?,
+        point_to_point: fields.read("point-to-point", point_to_point)?,
+        root_guard: fields.read("root-guard", fields::switch)?,
+        tcn_guard: fields.read("tcn-guard", fields::switch)?,
+        bpdu_guard: fields.read("bpdu-guard", fields::switch)?,
+        bpdu_filter: fields.read("bpdu-filter", fields::switch)?,
+        loop_guard: fields.read("loop-guard", fields::switch)?,
+        bridge_assurance: fields.read("bridge-assurance", fields::switch)?,
+        storm_broadcast: fields.read("storm-broadcast", storm_limit)?,
+        storm_multicast: fields.read("storm-multicast", storm_limit)?,
+        storm_unknown_unicast: fields.read("storm-unknown-unicast", storm_limit)?,
+        storm_action: fields.read("storm-action", |value, key| {
+            fields::word(value, key, &STORM_ACTIONS)
+        })?,
+        loop_detection: fields.read("loop-detection", |value, key| {
+            fields::word(value, key, &LOOP_DETECTION)
+        })?,
         down: fields.read("down", fields::switch)?,
         offload: None,
     })
+}
+
+const STORM_ACTIONS: [(&str, StormAction); 2] = [
+    ("drop", StormAction::Drop),
+    ("shutdown", StormAction::Shutdown),
+];
+const LOOP_DETECTION: [(&str, LoopDetection); 3] = [
+    ("off", LoopDetection::Off),
+    ("log", LoopDetection::Log),
+    ("shutdown", LoopDetection::Shutdown),
+];
+
+fn point_to_point(value: &Value, key: &str) -> Result<PointToPoint, Fault> {
+    if fields::text(value, key)? == "auto" {
+        return Ok(PointToPoint::Auto);
+    }
+    Ok(match fields::switch(value, key)? {
+        true => PointToPoint::On,
+        false => PointToPoint::Off,
+    })
+}
+
+/// Frames a second, or `off`.
+fn storm_limit(value: &Value, key: &str) -> Result<StormLimit, Fault> {
+    if fields::text(value, key)? == "off" {
+        return Ok(StormLimit::Off);
+    }
+    fields::number(value, key, 1..=STORM_RATE_MAX).map(StormLimit::Rate)
 }
 
 /// At most one of the four modes, and the helpers of that one only.

@@ -44,6 +44,13 @@ const SWITCH_SETTINGS: &[&str] = &[
     "forward-delay",
     "ageing",
     "stp",
+    "protocol",
+    "region",
+    "priorities",
+    "vlans",
+    "hold-count",
+    "max-hops",
+    "guard-recovery",
 ];
 
 /// A step and its place in the file.
@@ -145,7 +152,7 @@ fn check_settings(steps: &[Step], topology: &Topology) -> Result<(), Fault> {
         };
         let wrong = |error| Fault::new(step.at, format!("{switch}: {error}"));
         let before = match (live.get(switch.as_str()), topology.switch(switch)) {
-            (Some(before), _) => *before,
+            (Some(before), _) => before.clone(),
             (None, Some(file)) => StpConfig::default().with(&file.stp).map_err(wrong)?,
             (None, None) => StpConfig::default(),
         };

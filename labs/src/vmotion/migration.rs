@@ -413,6 +413,10 @@ fn entry_changed(seen: &Seen, settings: &Vm, resumed: Duration) -> Option<CamMov
         | Event::StpRoot { .. }
         | Event::TopologyChange { .. }
         | Event::ShortAgeing { .. }
+        | Event::StpInconsistent { .. }
+        | Event::PortDisabled { .. }
+        | Event::Storm { .. }
+        | Event::Flapping { .. }
         | Event::Link { .. }
         | Event::PortAdded { .. }
         | Event::PortRemoved { .. } => return None,

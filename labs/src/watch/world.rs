@@ -54,6 +54,10 @@ impl Observer for Recorder {
             | Event::StpRoot { .. }
             | Event::TopologyChange { .. }
             | Event::ShortAgeing { .. }
+            | Event::StpInconsistent { .. }
+            | Event::PortDisabled { .. }
+            | Event::Storm { .. }
+            | Event::Flapping { .. }
             | Event::PortAdded { .. } => false,
         };
         if matters {

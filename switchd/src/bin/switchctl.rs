@@ -195,6 +195,7 @@ fn answer(
         (Reply::MacCount(count), _) => show::mac_count(&count),
         (Reply::SpanningTree(tree), Output::Detail) => show::spanning_tree_detail(&tree),
         (Reply::SpanningTree(tree), _) => show::spanning_tree(&tree),
+        (Reply::Why(why), _) => show::why(&why),
         (Reply::Vlans { vlans }, _) => show::vlans(&vlans),
         (Reply::Interfaces { interfaces }, Output::Counters) => {
             show::interface_counters(&interfaces)

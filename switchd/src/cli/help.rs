@@ -14,7 +14,8 @@ Usage: switchctl [OPTIONS] NAME COMMAND…
 Look:
   switchctl sw1 show mac address-table                who is where; add vlan 10, interface p1,
                                                       address 5254.0000.0005, count
-  switchctl sw1 show spanning-tree [detail]           root, roles, states, timers
+  switchctl sw1 show spanning-tree [detail]           root, roles, states, timers; of one tree: vlan 10, mst 1
+  switchctl sw1 why port p2 [vlan 10]                 the comparison that gave the port its role, or what holds it
   switchctl sw1 show vlan                             VLANs and their ports
   switchctl sw1 show interfaces [p1] [counters]       ports; frames, octets, drops and their reasons
   switchctl sw1 show running-config                   a file that reproduces the live configuration
@@ -33,7 +34,14 @@ Change, live:
   switchctl sw1 set port p1 down                      up, down
   switchctl sw1 set port p1 access 10                 or: trunk 10,20-29 native 1, hybrid, dot1q-tunnel 100
   switchctl sw1 set port p1 cost 19 priority 64 edge  spanning tree of one port; cost auto, edge off
-  switchctl sw1 set spanning-tree priority 4096       or: on, off, hello-time 1, max-age 6, forward-time 4
+  switchctl sw1 set port p1 bpdu-guard                or: bpdu-filter, root-guard, loop-guard, tcn-guard,
+                                                      bridge-assurance, each on or off
+  switchctl sw1 set port p1 storm-broadcast 1000      frames a second; also multicast, unknown-unicast;
+                                                      storm-action drop or shutdown
+  switchctl sw1 set port p1 loop-detection shutdown   off, log or shutdown when addresses flap
+  switchctl sw1 set spanning-tree protocol rstp       off, stp, rstp, mstp, pvst, rapid-pvst
+  switchctl sw1 set spanning-tree priority 4096       or: on, off, hello-time 1, max-age 6, forward-time 4,
+                                                      guard-recovery 300, region lab instances 1:10,20
   switchctl sw1 set ageing-time 60
   switchctl sw1 set mac address-table static 5254.0000.0005 vlan 10 interface p1
   switchctl sw1 no mac address-table static 5254.0000.0005 vlan 10
@@ -80,14 +88,36 @@ pub fn command() -> Command {
         "cost",
         "priority",
         "edge",
+        "auto-edge",
+        "point-to-point",
+        "root-guard",
+        "tcn-guard",
+        "bpdu-guard",
+        "bpdu-filter",
+        "loop-guard",
+        "bridge-assurance",
+        "storm-broadcast",
+        "storm-multicast",
+        "storm-unknown-unicast",
+        "storm-action",
+        "loop-detection",
     ];
     let stp_words = [
         "on",
         "off",
+        "protocol",
         "priority",
         "hello-time",
         "max-age",
         "forward-time",
+        "hold-count",
+        "max-hops",
+        "guard-recovery",
+        "region",
+        "revision",
+        "instances",
+        "tree-priorities",
+        "vlans",
     ];
     Command::new("switchctl")
         .disable_help_subcommand(true)
@@ -106,13 +136,14 @@ pub fn command() -> Command {
                 "show",
                 &[
                     table(&filters),
-                    words("spanning-tree", &[leaf("detail")]),
+                    words("spanning-tree", &["detail", "vlan", "mst"].map(leaf)),
                     leaf("vlan"),
                     words("interfaces", &[leaf("counters")]),
                     leaf("running-config"),
                     leaf("version"),
                 ],
             ),
+            words("why", &[words("port", &["vlan", "mst"].map(leaf))]),
             words("clear", &[table(&[words("dynamic", &filters[..3])])]),
             words(
                 "set",

@@ -2,7 +2,7 @@
 
 use super::words::{ParseError, Words};
 use crate::config::{self, PortKind, PortSettings, StpSettings, VlanNumber, parse_mac};
-use crate::control::{Command, MacFilter};
+use crate::control::{Command, MacFilter, TreeChoice};
 
 /// What a command line asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,9 +39,12 @@ pub enum Output {
 /// No command: which word is wrong, and what is possible there.
 pub fn parse(words: &[String]) -> Result<Action, ParseError> {
     let mut words = Words::new(words);
-    let verbs = ["show", "clear", "set", "no", "add", "remove", "events"];
+    let verbs = [
+        "show", "why", "clear", "set", "no", "add", "remove", "events",
+    ];
     let action = match words.keyword(&verbs)? {
         "show" => show(&mut words)?,
+        "why" => why(&mut words)?,
         "clear" => clear(&mut words)?,
         "set" => plain(set(&mut words)?),
         "no" => {
@@ -77,10 +80,7 @@ fn show(words: &mut Words<'_>) -> Result<Action, ParseError> {
     ];
     Ok(match words.keyword(&nouns)? {
         "mac" => show_mac(words)?,
-        "spanning-tree" => Action::Ask(
-            Command::ShowSpanningTree,
-            optional(words, "detail", Output::Detail)?,
-        ),
+        "spanning-tree" => show_spanning_tree(words)?,
         "vlan" => plain(Command::ShowVlan),
         "interfaces" => show_interfaces(words)?,
         "running-config" => plain(Command::ShowRunningConfig),
@@ -88,12 +88,38 @@ fn show(words: &mut Words<'_>) -> Result<Action, ParseError> {
     })
 }
 
-fn optional(words: &mut Words<'_>, word: &'static str, then: Output) -> Result<Output, ParseError> {
-    if words.is_at_end() {
-        return Ok(Output::Plain);
+/// `[vlan N|mst N] [detail]`, in either order.
+fn show_spanning_tree(words: &mut Words<'_>) -> Result<Action, ParseError> {
+    let (mut tree, mut output) = (None, Output::Plain);
+    while !words.is_at_end() {
+        match words.keyword(&["vlan", "mst", "detail"])? {
+            "vlan" => tree = Some(TreeChoice::Vlan(vlan(words)?)),
+            "mst" => tree = Some(TreeChoice::Mst(instance(words)?)),
+            _ => output = Output::Detail,
+        }
     }
-    words.keyword(&[word])?;
-    Ok(then)
+    Ok(Action::Ask(Command::ShowSpanningTree { tree }, output))
+}
+
+/// `port P [vlan N|mst N]`.
+fn why(words: &mut Words<'_>) -> Result<Action, ParseError> {
+    words.keyword(&["port"])?;
+    let port = words.value("the name of a port")?.to_owned();
+    let tree = match words.is_at_end() {
+        true => None,
+        false => Some(match words.keyword(&["vlan", "mst"])? {
+            "vlan" => TreeChoice::Vlan(vlan(words)?),
+            _ => TreeChoice::Mst(instance(words)?),
+        }),
+    };
+    Ok(plain(Command::Why { port, tree }))
+}
+
+fn instance(words: &mut Words<'_>) -> Result<u16, ParseError> {
+    words.read("an instance (0..4094)", |word| {
+        let number = word.parse().ok().filter(|number| *number <= 4094);
+        number.ok_or_else(|| format!("'{word}' is not an instance (0..4094)"))
+    })
 }
 
 fn show_mac(words: &mut Words<'_>) -> Result<Action, ParseError> {
@@ -212,8 +238,34 @@ const PORT_WORDS: &[&str] = &[
     "cost",
     "priority",
     "edge",
+    "auto-edge",
+    "point-to-point",
+    "root-guard",
+    "tcn-guard",
+    "bpdu-guard",
+    "bpdu-filter",
+    "loop-guard",
+    "bridge-assurance",
+    "storm-broadcast",
+    "storm-multicast",
+    "storm-unknown-unicast",
+    "storm-action",
+    "loop-detection",
     "number",
     "mac",
+];
+
+/// Those of them that are on when named, and may be followed by `on` or `off`.
+const SWITCHES: &[&str] = &[
+    "edge",
+    "native-tagged",
+    "auto-edge",
+    "root-guard",
+    "tcn-guard",
+    "bpdu-guard",
+    "bpdu-filter",
+    "loop-guard",
+    "bridge-assurance",
 ];
 
 fn port_settings(words: &mut Words<'_>) -> Result<PortSettings, ParseError> {
@@ -224,7 +276,7 @@ fn port_settings(words: &mut Words<'_>) -> Result<PortSettings, ParseError> {
             "up" => settings.take("down", Some("off")),
             "down" => settings.take("down", None),
             "hybrid" => settings.take("hybrid", None),
-            "edge" | "native-tagged" => {
+            word if SWITCHES.contains(&word) => {
                 let given = words.peek_keyword(&["on", "off"]);
                 if given.is_some() {
                     words.keyword(&["on", "off"])?;
@@ -246,28 +298,56 @@ fn port_settings(words: &mut Words<'_>) -> Result<PortSettings, ParseError> {
     Ok(settings)
 }
 
+const STP_WORDS: &[&str] = &[
+    "on",
+    "off",
+    "protocol",
+    "priority",
+    "hello-time",
+    "max-age",
+    "forward-time",
+    "hold-count",
+    "max-hops",
+    "guard-recovery",
+    "region",
+    "revision",
+    "instances",
+    "tree-priorities",
+    "vlans",
+];
+
 fn set_stp(words: &mut Words<'_>) -> Result<Command, ParseError> {
-    let keys = [
-        "on",
-        "off",
-        "priority",
-        "hello-time",
-        "max-age",
-        "forward-time",
-    ];
     let mut settings = StpSettings::default();
     loop {
-        match words.keyword(&keys)? {
-            "on" => settings.enabled = Some(true),
-            "off" => settings.enabled = Some(false),
+        let taken = match words.keyword(STP_WORDS)? {
+            "on" => settings.take("enabled", Some("on")),
+            "off" => settings.take("enabled", Some("off")),
             "priority" => {
                 let range = "a bridge priority (0..61440 in steps of 4096)";
-                settings.priority = Some(number(words, range)?);
+                settings.take("priority", Some(words.value(range)?))
             }
-            "hello-time" => settings.hello = Some(number(words, "a time in seconds (1..10)")?),
-            "max-age" => settings.max_age = Some(number(words, "a time in seconds (6..40)")?),
-            _ => settings.forward_delay = Some(number(words, "a time in seconds (4..30)")?),
-        }
+            "hello-time" => settings.take("hello", Some(words.value("a time in seconds (1..10)")?)),
+            "max-age" => settings.take("max-age", Some(words.value("a time in seconds (6..40)")?)),
+            "forward-time" => {
+                let value = words.value("a time in seconds (4..30)")?;
+                settings.take("forward-delay", Some(value))
+            }
+            // As many groups as follow: instances 1:10,20 2:30.
+            key @ ("instances" | "tree-priorities") => {
+                let mut groups = Vec::new();
+                while !words.is_at_end() && words.peek_keyword(STP_WORDS).is_none() {
+                    groups.push(words.value("a group such as 1:10,20")?);
+                }
+                let key = if key == "instances" {
+                    key
+                } else {
+                    "priorities"
+                };
+                settings.take(key, Some(&groups.join(" ")))
+            }
+            key => settings.take(key, Some(words.value(&format!("a value for {key}"))?)),
+        };
+        taken.map_err(|message| words.error_before(message))?;
         if words.is_at_end() {
             return Ok(Command::SetSpanningTree(settings));
         }

@@ -8,12 +8,11 @@ use cam::{AgeingTime, Capacity};
 use super::error::{ConfigError, Origin, Problem, did_you_mean};
 use super::legal::{self, AGEING_LEGAL, World};
 use super::raw::{Group, RawConfig};
-use super::settings::{self, BRIDGE_PRIORITY_RANGE, PORT_KEYS};
+use super::settings::{self, PORT_KEYS};
 use super::{Config, Io, PortKind, PortSettings, StpConfig, StpSettings};
 use crate::port_name::PortName;
 
 const SWITCH_KEYS: [&str; 5] = ["name", "run-dir", "address", "io", "offload"];
-const STP_KEYS: [&str; 5] = ["enabled", "priority", "hello", "max-age", "forward-delay"];
 const CAM_KEYS: [&str; 2] = ["ageing", "capacity"];
 const STATIC_MAC_KEYS: [&str; 3] = ["vlan", "mac", "port"];
 
@@ -106,23 +105,7 @@ impl Checker {
 
     fn stp(&mut self, groups: &[Group], config: &mut Config) {
         let mut written = StpSettings::default();
-        self.each(groups, |key, value| {
-            let seconds = |key, range| settings::number(key, value, range).map(Some);
-            let taken = match key {
-                "enabled" => settings::truth("enabled", value).map(|on| written.enabled = Some(on)),
-                "priority" => {
-                    seconds("priority", BRIDGE_PRIORITY_RANGE).map(|n| written.priority = n)
-                }
-                "hello" => seconds("hello", "a time in seconds (1..10)").map(|n| written.hello = n),
-                "max-age" => {
-                    seconds("max-age", "a time in seconds (6..40)").map(|n| written.max_age = n)
-                }
-                "forward-delay" => seconds("forward-delay", "a time in seconds (4..30)")
-                    .map(|n| written.forward_delay = n),
-                unknown => return Err(unknown_key(unknown, &STP_KEYS)),
-            };
-            taken.map_err(|error| error.to_string())
-        });
+        self.each(groups, |key, value| written.take(key, value));
         match config.stp.with(&written) {
             Ok(stp) => config.stp = stp,
             Err(error) => {

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use cam::{AgeingTime, Capacity, MacTableConfig};
 use pnet_base::MacAddr;
-use stp::{BridgeConfig, BridgePriority, BridgeTimes, PathCost, PortNumber, PortPriority};
+use stp::PortNumber;
 
-use super::{AcceptableFrames, Io, PortKind, PortMode, VlanNumber};
+use super::{AcceptableFrames, Io, PortKind, PortMode, StpConfig, VlanNumber};
 use crate::port_name::PortName;
+use crate::protect::{LoopDetection, StormControl};
 use crate::switch::{PortSettings, SwitchConfig};
 
 /// All a switch needs to start, and, kept up to date, what `show running-config` shows.
@@ -33,17 +34,6 @@ pub struct Config {
     pub ports: Vec<PortConfig>,
     /// Pinned addresses; (VLAN, address) pairs are unique and each port exists.
     pub static_macs: Vec<StaticMac>,
-}
-
-/// The spanning tree of a switch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct StpConfig {
-    /// Whether it runs one.
-    pub enabled: bool,
-    /// Bridge priority.
-    pub priority: BridgePriority,
-    /// Hello time, max age and forward delay for when it is the root.
-    pub times: BridgeTimes,
 }
 
 /// An address pinned to a port.
@@ -72,39 +62,16 @@ pub struct PortConfig {
     pub mode: PortMode,
     /// Which frames it takes in; `None`: those its mode has a meaning for.
     pub frames: Option<AcceptableFrames>,
-    /// Path cost; `None`: from the speed of the link.
-    pub cost: Option<PathCost>,
-    /// Port priority.
-    pub priority: PortPriority,
-    /// A port to a host.
-    pub edge: bool,
+    /// Spanning tree: cost, priority, edge, guards.
+    pub stp: stp::PortConfig,
+    /// Limits of flooded frames.
+    pub storm: StormControl,
+    /// What to do about a loop that flapping addresses give away.
+    pub loop_detection: LoopDetection,
     /// Administratively down.
     pub down: bool,
     /// Whether frames with an unfinished checksum and super-frames cross the port; `None`: as the switch says.
     pub offload: Option<bool>,
-}
-
-impl Default for StpConfig {
-    /// On, with the standard's defaults.
-    fn default() -> Self {
-        Self {
-            enabled: true,
-            priority: BridgePriority::default(),
-            times: BridgeTimes::default(),
-        }
-    }
-}
-
-impl StpConfig {
-    /// What the bridge of this address is made with.
-    #[must_use]
-    pub fn bridge(&self, address: MacAddr) -> BridgeConfig {
-        BridgeConfig {
-            priority: self.priority,
-            times: self.times,
-            ..BridgeConfig::new(address)
-        }
-    }
 }
 
 impl PortConfig {
@@ -115,12 +82,9 @@ impl PortConfig {
             mode: self.mode.clone(),
             acceptable: self.frames,
             enabled: !self.down,
-            stp: stp::PortConfig {
-                priority: self.priority,
-                path_cost: self.cost,
-                admin_edge: self.edge,
-                ..stp::PortConfig::default()
-            },
+            stp: self.stp,
+            storm: self.storm,
+            loop_detection: self.loop_detection,
             ..PortSettings::new(self.name, address)
         }
     }
@@ -133,7 +97,8 @@ impl Config {
     pub fn core(&self, address: MacAddr, hash_key: [u64; 2]) -> SwitchConfig {
         SwitchConfig {
             bridge: self.stp.bridge(address),
-            spanning_tree: self.stp.enabled,
+            protocol: self.stp.protocol,
+            instances: self.stp.instances.clone(),
             cam: MacTableConfig {
                 capacity: self.cam_capacity,
                 hash_key,

@@ -18,6 +18,12 @@ PORT is NAME[:OPTION…]:
   dot1q-tunnel=VLAN        carry whatever comes, tagged or not, in one VLAN
   frames=all|tagged|untagged   which frames to take in
   cost=N priority=N edge   spanning tree: path cost, port priority, port to a host
+  point-to-point=auto|on|off auto-edge=off   what the rapid protocols take the link for
+  bpdu-guard root-guard loop-guard bridge-assurance tcn-guard bpdu-filter
+                           what spanning tree is to distrust (docs/STP.md)
+  storm-broadcast=N storm-multicast=N storm-unknown-unicast=N storm-action=drop|shutdown
+                           flooded frames a second the port takes at most
+  loop-detection=off|log|shutdown   addresses that flap give a loop away [default: log]
   number=N mac=MAC down    port number, address, administratively down
   offload=on|off           whether unfinished frames cross the port
 
@@ -29,7 +35,7 @@ Examples:
 
 A configuration file has the same keys:
   [switch]                 [stp]                  [[port]]
-  name = \"sw1\"             enabled = true         name = \"p2\"
+  name = \"sw1\"             protocol = \"stp\"       name = \"p2\"
   [cam]                    priority = 32768       kind = \"tap\"
   ageing = 300             hello = 2              access = 10
 
@@ -73,6 +79,33 @@ pub struct Flags {
     /// Spanning tree, on or off [default: on]
     #[arg(long, value_name = "on|off")]
     pub stp: Option<String>,
+    /// Which: off, stp, rstp, mstp, pvst, rapid-pvst [default: stp]
+    #[arg(long, value_name = "PROTOCOL")]
+    pub protocol: Option<String>,
+    /// MSTP: name of the region
+    #[arg(long, value_name = "NAME")]
+    pub region: Option<String>,
+    /// MSTP: revision of the region, 0..65535 [default: 0]
+    #[arg(long, value_name = "N")]
+    pub revision: Option<String>,
+    /// MSTP: VLANs of the instances, such as "1:10,20-29 2:30"; others go by the common tree
+    #[arg(long, value_name = "ID:VLANS …")]
+    pub instances: Option<String>,
+    /// Bridge priorities of single instances or VLANs, such as "10:4096 20:8192"
+    #[arg(long, value_name = "TREE:N …")]
+    pub priorities: Option<String>,
+    /// PVST: VLANs that have a tree besides those that ports name
+    #[arg(long, value_name = "LIST")]
+    pub vlans: Option<String>,
+    /// Try a port again so long after a guard has disabled it, 1..86400 seconds [default: never]
+    #[arg(long, value_name = "S")]
+    pub guard_recovery: Option<String>,
+    /// MSTP: how many bridges deep the region may be, 6..40 [default: 20]
+    #[arg(long, value_name = "N")]
+    pub max_hops: Option<String>,
+    /// RSTP, MSTP: BPDUs a port sends in a second at most, 1..10 [default: 6]
+    #[arg(long, value_name = "N")]
+    pub hold_count: Option<String>,
     /// Bridge priority, 0..61440 in steps of 4096 [default: 32768]
     #[arg(long, value_name = "N")]
     pub priority: Option<String>,
@@ -124,6 +157,15 @@ impl Flags {
             ]),
             stp: group([
                 ("--stp", "enabled", &self.stp),
+                ("--protocol", "protocol", &self.protocol),
+                ("--region", "region", &self.region),
+                ("--revision", "revision", &self.revision),
+                ("--instances", "instances", &self.instances),
+                ("--priorities", "priorities", &self.priorities),
+                ("--vlans", "vlans", &self.vlans),
+                ("--guard-recovery", "guard-recovery", &self.guard_recovery),
+                ("--max-hops", "max-hops", &self.max_hops),
+                ("--hold-count", "hold-count", &self.hold_count),
                 ("--priority", "priority", &self.priority),
                 ("--hello", "hello", &self.hello),
                 ("--max-age", "max-age", &self.max_age),

@@ -1,20 +1,17 @@
 //! What single values may be, and what goes together: the rules that files, flags and live commands share.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use cam::AgeingTime;
 use pnet_base::MacAddr;
-use stp::{BridgePriority, BridgeTimes, PortNumber, PortPriority, TimesError};
+use stp::PortNumber;
 
 use super::error::KeyError;
-use super::settings::{self, BRIDGE_PRIORITY_RANGE};
-use super::{
-    Config, Io, PortConfig, PortKind, PortMode, PortSettings, StaticMac, StpConfig, StpSettings,
-    VlanNumber,
-};
+use super::settings;
+use super::{Config, Io, PortConfig, PortKind, PortMode, PortSettings, StaticMac, VlanNumber};
 use crate::port_name::{PortName, PortNameError};
 use crate::portset::PORTS_MAX;
+use crate::protect::{LoopDetection, StormControl};
 
 /// The longest name of a switch: with a run directory before and `.sock` behind it must fit a socket address.
 const SWITCH_NAME_MAX: usize = 64;
@@ -105,82 +102,6 @@ impl Default for World {
     }
 }
 
-impl StpConfig {
-    /// This with what `settings` says.
-    ///
-    /// # Errors
-    /// A value out of its range, or times that do not go together.
-    pub fn with(&self, settings: &StpSettings) -> Result<Self, KeyError> {
-        let mut stp = *self;
-        if let Some(enabled) = settings.enabled {
-            stp.enabled = enabled;
-        }
-        if let Some(priority) = settings.priority {
-            stp.priority = u16::try_from(priority)
-                .ok()
-                .and_then(BridgePriority::new)
-                .ok_or_else(|| {
-                    KeyError::new(
-                        "priority",
-                        format!("'{priority}' is not {BRIDGE_PRIORITY_RANGE}"),
-                    )
-                })?;
-        }
-        let seconds = |written: Option<u32>, held: Duration| {
-            written.map_or(held, |seconds| Duration::from_secs(seconds.into()))
-        };
-        let max_age = seconds(settings.max_age, self.times.max_age());
-        let hello = seconds(settings.hello, self.times.hello_time());
-        let forward_delay = seconds(settings.forward_delay, self.times.forward_delay());
-        stp.times = BridgeTimes::new(max_age, hello, forward_delay).map_err(times_error)?;
-        Ok(stp)
-    }
-}
-
-/// The relation of 802.1D-1998 8.10.2, for messages.
-const RELATION: &str = "2 x (forward-delay - 1) >= max-age >= 2 x (hello + 1)";
-
-fn times_error(error: TimesError) -> KeyError {
-    let range = |key, time: Duration, range| {
-        KeyError::new(
-            key,
-            format!("'{}' is not a time in seconds ({range})", time.as_secs()),
-        )
-    };
-    match error {
-        TimesError::MaxAge(time) => range("max-age", time, "6..40"),
-        TimesError::HelloTime(time) => range("hello", time, "1..10"),
-        TimesError::ForwardDelay(time) => range("forward-delay", time, "4..30"),
-        TimesError::ForwardDelayTooShort {
-            forward_delay,
-            max_age,
-            max_age_most,
-        } => KeyError::new(
-            "forward-delay",
-            format!(
-                "{} s allows a max-age of at most {} s, not {} s: {RELATION}",
-                forward_delay.as_secs(),
-                max_age_most.as_secs(),
-                max_age.as_secs()
-            ),
-        ),
-        TimesError::MaxAgeTooShort {
-            hello_time,
-            max_age,
-            max_age_least,
-        } => KeyError::new(
-            "max-age",
-            format!(
-                "{} s is too short for a hello of {} s, which needs {} s: {RELATION}",
-                max_age.as_secs(),
-                hello_time.as_secs(),
-                max_age_least.as_secs()
-            ),
-        ),
-        TimesError::MessageAgeIncrement(_) => KeyError::new("max-age", error.to_string()),
-    }
-}
-
 impl Config {
     /// A port that could be added now: checked against the ports there are.
     ///
@@ -211,9 +132,9 @@ impl Config {
             mac: settings.mac.map(|mac| unicast("mac", mac)).transpose()?,
             mode: PortMode::default(),
             frames: None,
-            cost: None,
-            priority: PortPriority::default(),
-            edge: false,
+            stp: stp::PortConfig::default(),
+            storm: StormControl::default(),
+            loop_detection: LoopDetection::default(),
             down: false,
             offload: settings.offload,
         };

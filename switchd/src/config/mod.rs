@@ -13,16 +13,20 @@ mod port;
 mod raw;
 mod running;
 mod settings;
+mod tree;
 mod vlan_number;
 
-pub use checked::{Config, PortConfig, StaticMac, StpConfig};
+pub use checked::{Config, PortConfig, StaticMac};
 pub use error::{ConfigError, KeyError, Origin, Problem};
 pub use file::{parse as parse_file, read as read_file};
 pub use flags::{Flags, parse_port};
 pub use legal::{World, ageing, switch_name};
 pub use raw::{Entry, Group, RawConfig};
 pub use running::to_toml;
-pub use settings::{Cost, Io, PORT_KEYS, PortKind, PortSettings, StpSettings, parse_mac};
+pub use settings::{
+    Cost, Io, PORT_KEYS, PointToPoint, PortKind, PortSettings, StormLimit, parse_mac,
+};
+pub use tree::{DEFAULT_PROTOCOL, InstanceMap, StpConfig, StpSettings, TreePriorities};
 pub use vlan_number::{VlanNumber, VlanNumberError};
 
 pub use crate::vlan::{AcceptableFrames, PortMode};

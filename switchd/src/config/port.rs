@@ -3,8 +3,9 @@
 use stp::{PathCost, PortPriority};
 
 use super::error::KeyError;
-use super::settings::{COST_RANGE, PORT_PRIORITY_RANGE};
-use super::{Cost, PortConfig, PortMode, PortSettings, VlanNumber};
+use super::settings::{COST_RANGE, PORT_PRIORITY_RANGE, STORM_RANGE};
+use super::{Cost, PointToPoint, PortConfig, PortMode, PortSettings, StormLimit, VlanNumber};
+use crate::protect::{StormControl, StormRate};
 use crate::vlan::default_vid;
 use crate::vlan_set::VlanSet;
 
@@ -32,31 +33,71 @@ impl PortConfig {
         if let Some(frames) = settings.frames {
             port.frames = Some(frames);
         }
-        match settings.cost {
-            None => {}
-            Some(Cost::Auto) => port.cost = None,
-            Some(Cost::Fixed(cost)) => {
-                let checked = PathCost::new(cost);
-                port.cost = Some(checked.ok_or_else(|| {
-                    KeyError::new("cost", format!("'{cost}' is not {COST_RANGE}"))
-                })?);
-            }
-        }
-        if let Some(priority) = settings.priority {
-            port.priority = u8::try_from(priority)
-                .ok()
-                .and_then(PortPriority::new)
-                .ok_or_else(|| {
-                    KeyError::new(
-                        "priority",
-                        format!("'{priority}' is not {PORT_PRIORITY_RANGE}"),
-                    )
-                })?;
-        }
-        port.edge = settings.edge.unwrap_or(self.edge);
+        port.stp = tree_port(self.stp, settings)?;
+        port.storm = storm(self.storm, settings)?;
+        port.loop_detection = settings.loop_detection.unwrap_or(self.loop_detection);
         port.down = settings.down.unwrap_or(self.down);
         Ok(port)
     }
+}
+
+fn tree_port(held: stp::PortConfig, settings: &PortSettings) -> Result<stp::PortConfig, KeyError> {
+    let mut port = held;
+    match settings.cost {
+        None => {}
+        Some(Cost::Auto) => port.path_cost = None,
+        Some(Cost::Fixed(cost)) => {
+            let checked = PathCost::new(cost);
+            let wrong = || KeyError::new("cost", format!("'{cost}' is not {COST_RANGE}"));
+            port.path_cost = Some(checked.ok_or_else(wrong)?);
+        }
+    }
+    if let Some(priority) = settings.priority {
+        let checked = u8::try_from(priority).ok().and_then(PortPriority::new);
+        let text = || format!("'{priority}' is not {PORT_PRIORITY_RANGE}");
+        port.priority = checked.ok_or_else(|| KeyError::new("priority", text()))?;
+    }
+    let truths = [
+        (&mut port.admin_edge, settings.edge),
+        (&mut port.auto_edge, settings.auto_edge),
+        (&mut port.restricted_role, settings.root_guard),
+        (&mut port.restricted_tcn, settings.tcn_guard),
+        (&mut port.bpdu_guard, settings.bpdu_guard),
+        (&mut port.bpdu_filter, settings.bpdu_filter),
+        (&mut port.loop_guard, settings.loop_guard),
+        (&mut port.bridge_assurance, settings.bridge_assurance),
+    ];
+    for (held, written) in truths {
+        *held = written.unwrap_or(*held);
+    }
+    match settings.point_to_point {
+        None => {}
+        Some(PointToPoint::Auto) => port.point_to_point = stp::PointToPoint::Auto,
+        Some(PointToPoint::On) => port.point_to_point = stp::PointToPoint::On,
+        Some(PointToPoint::Off) => port.point_to_point = stp::PointToPoint::Off,
+    }
+    Ok(port)
+}
+
+fn storm(held: StormControl, settings: &PortSettings) -> Result<StormControl, KeyError> {
+    let limit = |key, written, held| match written {
+        None => Ok(held),
+        Some(StormLimit::Off) => Ok(None),
+        Some(StormLimit::Rate(rate)) => {
+            let wrong = || KeyError::new(key, format!("'{rate}' is not {STORM_RANGE}"));
+            StormRate::new(rate).map(Some).ok_or_else(wrong)
+        }
+    };
+    Ok(StormControl {
+        broadcast: limit("storm-broadcast", settings.storm_broadcast, held.broadcast)?,
+        multicast: limit("storm-multicast", settings.storm_multicast, held.multicast)?,
+        unknown_unicast: limit(
+            "storm-unknown-unicast",
+            settings.storm_unknown_unicast,
+            held.unknown_unicast,
+        )?,
+        action: settings.storm_action.unwrap_or(held.action),
+    })
 }
 
 impl PortMode {

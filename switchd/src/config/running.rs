@@ -2,7 +2,8 @@
 
 use core::fmt::{self, Write};
 
-use super::{AcceptableFrames, Config, Io, PortConfig, PortKind, PortMode};
+use super::{AcceptableFrames, Config, Io, PortConfig, PortKind, PortMode, StpConfig};
+use crate::protect::{LoopDetection, StormAction};
 
 /// Writes the configuration file of `config`: read back and checked, it gives the same configuration.
 #[must_use]
@@ -28,13 +29,7 @@ fn write_config(text: &mut String, config: &Config) -> fmt::Result {
     if !config.offload {
         writeln!(text, "offload = false")?;
     }
-    let times = config.stp.times;
-    writeln!(text, "\n[stp]")?;
-    writeln!(text, "enabled = {}", config.stp.enabled)?;
-    writeln!(text, "priority = {}", config.stp.priority)?;
-    writeln!(text, "hello = {}", times.hello_time().as_secs())?;
-    writeln!(text, "max-age = {}", times.max_age().as_secs())?;
-    writeln!(text, "forward-delay = {}", times.forward_delay().as_secs())?;
+    write_stp(text, &config.stp)?;
     writeln!(text, "\n[cam]")?;
     writeln!(text, "ageing = {}", config.ageing.as_secs())?;
     writeln!(text, "capacity = {}", config.cam_capacity.get())?;
@@ -96,20 +91,107 @@ fn write_port(text: &mut String, port: &PortConfig) -> fmt::Result {
         Some(AcceptableFrames::Tagged) => writeln!(text, "frames = \"tagged\"")?,
         Some(AcceptableFrames::Untagged) => writeln!(text, "frames = \"untagged\"")?,
     }
-    if let Some(cost) = port.cost {
-        writeln!(text, "cost = {cost}")?;
-    }
-    if port.priority != stp::PortPriority::default() {
-        writeln!(text, "priority = {}", port.priority)?;
-    }
-    if port.edge {
-        writeln!(text, "edge = true")?;
-    }
+    write_tree_port(text, &port.stp)?;
+    write_protection(text, port)?;
     if port.down {
         writeln!(text, "down = true")?;
     }
     if let Some(offload) = port.offload {
         writeln!(text, "offload = {offload}")?;
+    }
+    Ok(())
+}
+
+fn write_stp(text: &mut String, stp: &StpConfig) -> fmt::Result {
+    let times = stp.times;
+    writeln!(text, "\n[stp]")?;
+    writeln!(text, "protocol = \"{}\"", stp.protocol)?;
+    writeln!(text, "priority = {}", stp.priority)?;
+    writeln!(text, "hello = {}", times.hello_time().as_secs())?;
+    writeln!(text, "max-age = {}", times.max_age().as_secs())?;
+    writeln!(text, "forward-delay = {}", times.forward_delay().as_secs())?;
+    let standard = StpConfig::default();
+    if stp.hold_count != standard.hold_count {
+        writeln!(text, "hold-count = {}", stp.hold_count.get())?;
+    }
+    if stp.max_hops != standard.max_hops {
+        writeln!(text, "max-hops = {}", stp.max_hops.get())?;
+    }
+    if let Some(after) = stp.guard_recovery {
+        writeln!(text, "guard-recovery = {}", after.as_secs())?;
+    }
+    let region = &stp.instances.region;
+    if region.name != stp::RegionName::default() {
+        writeln!(text, "region = {}", quoted(&region.name.to_string()))?;
+    }
+    if region.revision != 0 {
+        writeln!(text, "revision = {}", region.revision)?;
+    }
+    let instances = stp.instance_map().to_string();
+    if !instances.is_empty() {
+        writeln!(text, "instances = \"{instances}\"")?;
+    }
+    let priorities = stp.tree_priorities().to_string();
+    if !priorities.is_empty() {
+        writeln!(text, "priorities = \"{priorities}\"")?;
+    }
+    if !stp.instances.vlans.is_empty() {
+        writeln!(text, "vlans = \"{}\"", stp.instances.vlans)?;
+    }
+    Ok(())
+}
+
+fn write_tree_port(text: &mut String, port: &stp::PortConfig) -> fmt::Result {
+    let standard = stp::PortConfig::default();
+    if let Some(cost) = port.path_cost {
+        writeln!(text, "cost = {cost}")?;
+    }
+    if port.priority != standard.priority {
+        writeln!(text, "priority = {}", port.priority)?;
+    }
+    let truths = [
+        ("edge", port.admin_edge, standard.admin_edge),
+        ("auto-edge", port.auto_edge, standard.auto_edge),
+        ("root-guard", port.restricted_role, standard.restricted_role),
+        ("tcn-guard", port.restricted_tcn, standard.restricted_tcn),
+        ("bpdu-guard", port.bpdu_guard, standard.bpdu_guard),
+        ("bpdu-filter", port.bpdu_filter, standard.bpdu_filter),
+        ("loop-guard", port.loop_guard, standard.loop_guard),
+        (
+            "bridge-assurance",
+            port.bridge_assurance,
+            standard.bridge_assurance,
+        ),
+    ];
+    for (key, held, standard) in truths {
+        if held != standard {
+            writeln!(text, "{key} = {held}")?;
+        }
+    }
+    match port.point_to_point {
+        stp::PointToPoint::Auto => Ok(()),
+        stp::PointToPoint::On => writeln!(text, "point-to-point = true"),
+        stp::PointToPoint::Off => writeln!(text, "point-to-point = false"),
+    }
+}
+
+fn write_protection(text: &mut String, port: &PortConfig) -> fmt::Result {
+    let limits = [
+        ("storm-broadcast", port.storm.broadcast),
+        ("storm-multicast", port.storm.multicast),
+        ("storm-unknown-unicast", port.storm.unknown_unicast),
+    ];
+    for (key, limit) in limits {
+        if let Some(limit) = limit {
+            writeln!(text, "{key} = {}", limit.get())?;
+        }
+    }
+    if port.storm.action != StormAction::default() {
+        writeln!(text, "storm-action = \"{}\"", port.storm.action.name())?;
+    }
+    if port.loop_detection != LoopDetection::default() {
+        let word = port.loop_detection.name();
+        writeln!(text, "loop-detection = \"{word}\"")?;
     }
     Ok(())
 }

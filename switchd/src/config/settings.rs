@@ -6,6 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::VlanNumber;
 use super::error::{KeyError, did_you_mean};
+use crate::protect::{LoopDetection, StormAction};
 use crate::vlan::AcceptableFrames;
 use crate::vlan_set::VlanSet;
 
@@ -113,6 +114,45 @@ pub struct PortSettings {
     /// A port to a host: forwards at once, starts no topology change.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub edge: Option<bool>,
+    /// Rapid protocols: whether a port that hears no BPDU for 3 s is taken for an edge (default yes).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auto_edge: Option<bool>,
+    /// Whether the link has two ends only (default as the link says).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub point_to_point: Option<PointToPoint>,
+    /// Never the way to the root: restricted role.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub root_guard: Option<bool>,
+    /// Topology changes told of here go no further: restricted TCN.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tcn_guard: Option<bool>,
+    /// A BPDU disables the port.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bpdu_guard: Option<bool>,
+    /// No BPDU is sent or taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bpdu_filter: Option<bool>,
+    /// A port whose bridge falls silent blocks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub loop_guard: Option<bool>,
+    /// BPDUs are due from both ends of the link.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bridge_assurance: Option<bool>,
+    /// Broadcasts a second that the port takes at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub storm_broadcast: Option<StormLimit>,
+    /// Multicasts a second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub storm_multicast: Option<StormLimit>,
+    /// Frames to unknown addresses a second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub storm_unknown_unicast: Option<StormLimit>,
+    /// What becomes of frames above a limit (default drop).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub storm_action: Option<StormAction>,
+    /// What to do about a loop that flapping addresses give away (default log).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub loop_detection: Option<LoopDetection>,
     /// Administratively down.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub down: Option<bool>,
@@ -121,32 +161,56 @@ pub struct PortSettings {
     pub offload: Option<bool>,
 }
 
-/// What is said of the spanning tree of the whole switch; keys left out keep their value.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub struct StpSettings {
-    /// Whether the switch runs a spanning tree.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub enabled: Option<bool>,
-    /// Bridge priority, 0..=61440 in steps of 4096.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub priority: Option<u32>,
-    /// Hello time, 1..=10 seconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub hello: Option<u32>,
-    /// Max age, 6..=40 seconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_age: Option<u32>,
-    /// Forward delay, 4..=30 seconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub forward_delay: Option<u32>,
+/// Whether a link has two ends only, as written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PointToPoint {
+    /// As the link says.
+    Auto,
+    /// It has.
+    On,
+    /// It has more.
+    Off,
 }
+
+/// A storm control limit as written: `off` or a number of frames a second, range not checked yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum StormLimit {
+    /// None.
+    Off,
+    /// This many.
+    Rate(u32),
+}
+
+impl Serialize for StormLimit {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Off => serializer.serialize_str("off"),
+            Self::Rate(rate) => serializer.serialize_u32(*rate),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for StormLimit {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = serde_json::Value::deserialize(deserializer)?;
+        let number = value.as_u64().map(u32::try_from);
+        match (value.as_str(), number) {
+            (Some("off"), _) => Ok(Self::Off),
+            (_, Some(Ok(rate))) => Ok(Self::Rate(rate)),
+            _ => Err(D::Error::custom(format!("{value} is not {STORM_RANGE}"))),
+        }
+    }
+}
+
+/// What a storm control limit may be, for messages.
+pub(crate) const STORM_RANGE: &str = "off or a number of frames a second (1..10000000)";
 
 /// What a cost may be, for messages.
 pub(crate) const COST_RANGE: &str = "auto or 1..200000000";
 
 /// The keys of a port, in the order `show running-config` writes them.
-pub const PORT_KEYS: [&str; 17] = [
+pub const PORT_KEYS: [&str; 30] = [
     "number",
     "mac",
     "access",
@@ -162,6 +226,19 @@ pub const PORT_KEYS: [&str; 17] = [
     "cost",
     "priority",
     "edge",
+    "auto-edge",
+    "point-to-point",
+    "root-guard",
+    "tcn-guard",
+    "bpdu-guard",
+    "bpdu-filter",
+    "loop-guard",
+    "bridge-assurance",
+    "storm-broadcast",
+    "storm-multicast",
+    "storm-unknown-unicast",
+    "storm-action",
+    "loop-detection",
     "down",
     "offload",
 ];
@@ -200,6 +277,21 @@ impl PortSettings {
             "priority" => self.priority = Some(number(key, value, PORT_PRIORITY_RANGE)?),
             "edge" => self.edge = Some(truth(key, value)?),
             "offload" => self.offload = Some(truth(key, value)?),
+            "auto-edge" => self.auto_edge = Some(truth(key, value)?),
+            "point-to-point" => self.point_to_point = Some(point_to_point(key, value)?),
+            "root-guard" => self.root_guard = Some(truth(key, value)?),
+            "tcn-guard" => self.tcn_guard = Some(truth(key, value)?),
+            "bpdu-guard" => self.bpdu_guard = Some(truth(key, value)?),
+            "bpdu-filter" => self.bpdu_filter = Some(truth(key, value)?),
+            "loop-guard" => self.loop_guard = Some(truth(key, value)?),
+            "bridge-assurance" => self.bridge_assurance = Some(truth(key, value)?),
+            "storm-broadcast" => self.storm_broadcast = Some(storm_limit(key, value)?),
+            "storm-multicast" => self.storm_multicast = Some(storm_limit(key, value)?),
+            "storm-unknown-unicast" => {
+                self.storm_unknown_unicast = Some(storm_limit(key, value)?);
+            }
+            "storm-action" => self.storm_action = Some(storm_action(key, value)?),
+            "loop-detection" => self.loop_detection = Some(loop_detection(key, value)?),
             _ => self.down = Some(truth(key, value)?),
         }
         Ok(())
@@ -266,6 +358,49 @@ fn cost(key: &'static str, value: Option<&str>) -> Result<Cost, KeyError> {
             .parse()
             .map(Cost::Fixed)
             .map_err(|_| KeyError::new(key, format!("'{text}' is not {COST_RANGE}"))),
+    }
+}
+
+fn point_to_point(key: &'static str, value: Option<&str>) -> Result<PointToPoint, KeyError> {
+    match value {
+        Some("auto") => Ok(PointToPoint::Auto),
+        value => Ok(match truth(key, value)? {
+            true => PointToPoint::On,
+            false => PointToPoint::Off,
+        }),
+    }
+}
+
+fn storm_limit(key: &'static str, value: Option<&str>) -> Result<StormLimit, KeyError> {
+    match needed(key, value)? {
+        "off" => Ok(StormLimit::Off),
+        text => text
+            .parse()
+            .map(StormLimit::Rate)
+            .map_err(|_| KeyError::new(key, format!("'{text}' is not {STORM_RANGE}"))),
+    }
+}
+
+fn storm_action(key: &'static str, value: Option<&str>) -> Result<StormAction, KeyError> {
+    match needed(key, value)? {
+        "drop" => Ok(StormAction::Drop),
+        "shutdown" => Ok(StormAction::Shutdown),
+        text => Err(KeyError::new(
+            key,
+            format!("'{text}' is not drop or shutdown"),
+        )),
+    }
+}
+
+fn loop_detection(key: &'static str, value: Option<&str>) -> Result<LoopDetection, KeyError> {
+    match needed(key, value)? {
+        "off" | "false" => Ok(LoopDetection::Off),
+        "log" => Ok(LoopDetection::Log),
+        "shutdown" => Ok(LoopDetection::Shutdown),
+        text => Err(KeyError::new(
+            key,
+            format!("'{text}' is not off, log or shutdown"),
+        )),
     }
 }
 

@@ -9,6 +9,16 @@ use serde::{Deserialize, Serialize};
 use super::reply::Reply;
 use crate::config::{PortKind, PortSettings, StpSettings, VlanNumber};
 
+/// Which tree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TreeChoice {
+    /// The one that the frames of this VLAN go by.
+    Vlan(VlanNumber),
+    /// The instance of this number; 0 is the common tree.
+    Mst(u16),
+}
+
 /// One question or order to a switch. Ports are named as configured; unknown keys are an error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "kebab-case")]
@@ -27,8 +37,20 @@ pub enum Command {
     },
     /// How many entries the filtering database has, by kind, and how they came and went.
     ShowMacCount,
-    /// The spanning tree: roots, roles, states, timers, counters.
-    ShowSpanningTree,
+    /// The spanning trees: roots, roles, states, timers, counters; all, or one.
+    ShowSpanningTree {
+        /// Only this one; left out: all.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tree: Option<TreeChoice>,
+    },
+    /// Why a port has its role and its state: the comparison that decided, or what holds it.
+    Why {
+        /// The port.
+        port: String,
+        /// In this tree only; left out: in all it is in.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tree: Option<TreeChoice>,
+    },
     /// Every VLAN some port is in, and which ports.
     ShowVlan,
     /// Ports: state, mode and counters; all, or one.

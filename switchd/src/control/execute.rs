@@ -8,11 +8,12 @@ use stp::PortNumber;
 
 use super::{
     Command, Counters, Error, ErrorCode, Interface, MacCount, MacEntry, MacFilter, MacOrigin,
-    PROTOCOL, Reply, Target, Version, VlanLine, tree,
+    PROTOCOL, Reply, Target, Version, VlanLine, tree, why,
 };
 use crate::config::{self, KeyError, PortConfig, PortSettings, VlanNumber, World};
 use crate::counters::{DropReason, PortCounters};
 use crate::portset::PortSet;
+use crate::protect::DisableReason;
 use crate::switch::Port;
 
 /// Carries out `command` at `now`. Bounded work: a listing of addresses goes page by page.
@@ -30,7 +31,13 @@ pub fn execute(target: &mut impl Target, now: Duration, command: Command) -> Res
             limit,
         } => show_mac_page(target, now, &filter, cursor, limit),
         Command::ShowMacCount => Ok(show_mac_count(target)),
-        Command::ShowSpanningTree => Ok(Reply::SpanningTree(tree::show(target, now))),
+        Command::ShowSpanningTree { tree } => {
+            tree::show(target, now, tree).map(Reply::SpanningTree)
+        }
+        Command::Why { port, tree } => {
+            let number = known_port(target, &port)?.number;
+            why::show(target, now, number, tree).map(Reply::Why)
+        }
         Command::ShowVlan => Ok(show_vlan(target)),
         Command::ShowInterfaces { interface } => show_interfaces(target, interface.as_deref()),
         Command::ShowRunningConfig => Ok(Reply::RunningConfig {
@@ -223,6 +230,7 @@ fn show_interfaces(target: &impl Target, only: Option<&str>) -> Result<Reply, Er
                 mode: port.settings().mode.clone(),
                 frames: acceptable(port),
                 state: port.state(stp::TreeId::COMMON).to_string(),
+                disabled: disabled(target, config.number),
                 io: facts.io,
                 counters: counters(port.counters()),
             })
@@ -230,6 +238,20 @@ fn show_interfaces(target: &impl Target, only: Option<&str>) -> Result<Reply, Er
     Ok(Reply::Interfaces {
         interfaces: interfaces.collect(),
     })
+}
+
+/// Why a port is disabled although management enabled it. BPDU guard is spanning tree's: it has the port disabled in
+/// every tree.
+pub(super) fn disabled(target: &impl Target, number: PortNumber) -> Option<String> {
+    let switch = target.switch();
+    let by_protection = switch.port(number)?.disabled();
+    let by_guard = || {
+        let mut trees = switch.trees().into_iter();
+        let inconsistent = trees.find_map(|tree| switch.port_in_tree(tree, number)?.inconsistent);
+        (inconsistent == Some(stp::Inconsistency::BpduGuard)).then_some(DisableReason::BpduGuard)
+    };
+    let reason = by_protection.or_else(by_guard)?;
+    Some(reason.name().to_owned())
 }
 
 fn acceptable(port: &Port) -> crate::vlan::AcceptableFrames {

@@ -19,15 +19,17 @@ mod socket;
 mod target;
 mod tree;
 mod waker;
+mod why;
 
 pub use client::{ANSWER_TIMEOUT, Client, ClientError, EventStream, Notice, running_switches};
 
-pub use command::{Command, Error, ErrorCode, MacFilter, Request, Responder};
+pub use command::{Command, Error, ErrorCode, MacFilter, Request, Responder, TreeChoice};
 pub use events::EventSink;
 pub use execute::execute;
 pub use reply::{
-    Counters, Greeting, Interface, MacCount, MacEntry, MacOrigin, Reply, SpanningTree, StpCounters,
-    StpTimes, TopologyChanges, Tree, TreePort, Version, VlanLine,
+    Counters, Greeting, Interface, MacCount, MacEntry, MacOrigin, RegionReply, RegionalRoot, Reply,
+    SpanningTree, StpCounters, StpTimes, TopologyChanges, Tree, TreePort, Version, VlanLine, Waits,
+    Why, WhyComparison, WhyRegional, WhyRole, WhyTree, WhyVector,
 };
 pub use server::{CLIENTS_MAX, Server};
 pub use socket::{RUN_DIR_VARIABLE, SocketError, default_run_dir, socket_path};

@@ -1,9 +1,16 @@
 //! The answers of a switch: plain values that go to JSON and back.
 
+mod tree;
+
 use std::collections::BTreeMap;
 
 use pnet_base::MacAddr;
 use serde::{Deserialize, Serialize};
+
+pub use tree::{
+    RegionReply, RegionalRoot, SpanningTree, StpCounters, StpTimes, TopologyChanges, Tree,
+    TreePort, Waits, Why, WhyComparison, WhyRegional, WhyRole, WhyTree, WhyVector,
+};
 
 use crate::config::{AcceptableFrames, PortKind, PortMode, VlanNumber};
 
@@ -45,6 +52,8 @@ pub enum Reply {
     MacCount(MacCount),
     /// The spanning tree.
     SpanningTree(SpanningTree),
+    /// Why a port is what it is.
+    Why(Why),
     /// VLANs and their ports.
     Vlans {
         /// Ascending by number.
@@ -133,132 +142,6 @@ pub struct MacCount {
     pub rejected: u64,
 }
 
-/// The spanning trees of the switch.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SpanningTree {
-    /// `off` or `stp`.
-    pub protocol: String,
-    /// Ageing time in force, seconds: short while a topology change is active.
-    pub ageing: u64,
-    /// Ageing time as configured, seconds.
-    pub ageing_configured: u64,
-    /// One entry per tree; empty when the spanning tree is off.
-    pub trees: Vec<Tree>,
-}
-
-/// Hello time, max age and forward delay, in seconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StpTimes {
-    /// Hello time.
-    pub hello: u64,
-    /// Max age.
-    pub max_age: u64,
-    /// Forward delay.
-    pub forward_delay: u64,
-}
-
-/// One spanning tree as this switch sees it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Tree {
-    /// Number of the tree; 0 is the common one.
-    pub tree: u16,
-    /// The root's priority with the system identifier extension in its low 12 bits.
-    pub root_priority: u16,
-    /// The root's address.
-    pub root_mac: MacAddr,
-    /// Cost of the path to the root; 0 at the root.
-    pub root_path_cost: u32,
-    /// The port towards the root; `None` at the root.
-    pub root_port: Option<String>,
-    /// Times the root dictates.
-    pub root_times: StpTimes,
-    /// This bridge's priority with the system identifier extension in its low 12 bits.
-    pub bridge_priority: u16,
-    /// This bridge's address.
-    pub bridge_mac: MacAddr,
-    /// This bridge's own times, used when it is root.
-    pub bridge_times: StpTimes,
-    /// Topology changes.
-    pub topology_changes: TopologyChanges,
-    /// Ascending by number.
-    pub ports: Vec<TreePort>,
-}
-
-/// What a tree remembers of its topology changes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TopologyChanges {
-    /// Whether one is being signalled now: learned entries age after the forward delay.
-    pub active: bool,
-    /// Whether this bridge detected one and waits for the acknowledgement.
-    pub detected: bool,
-    /// How many since the start.
-    pub count: u64,
-    /// Milliseconds since the last one.
-    pub last_ms: Option<u64>,
-    /// The port the last one came from.
-    pub last_port: Option<String>,
-}
-
-/// A port in a tree.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TreePort {
-    /// Number of the port.
-    pub number: u16,
-    /// Its name.
-    pub name: String,
-    /// `disabled`, `root`, `designated`, `alternate` or `backup`.
-    pub role: String,
-    /// `disabled`, `blocking`, `listening`, `learning` or `forwarding`.
-    pub state: String,
-    /// Path cost in force.
-    pub path_cost: u32,
-    /// Port priority, 0..=240.
-    pub priority: u8,
-    /// Whether it works as an edge port.
-    pub edge: bool,
-    /// Whether the link is point-to-point.
-    pub point_to_point: bool,
-    /// The root the designated bridge of this segment announces.
-    pub designated_root_priority: u16,
-    /// Address of that root.
-    pub designated_root_mac: MacAddr,
-    /// Cost the designated bridge announces.
-    pub designated_cost: u32,
-    /// The designated bridge's priority.
-    pub designated_bridge_priority: u16,
-    /// The designated bridge's address.
-    pub designated_bridge_mac: MacAddr,
-    /// Priority part of the designated port's identifier.
-    pub designated_port_priority: u8,
-    /// Number part of the designated port's identifier.
-    pub designated_port_number: u16,
-    /// Milliseconds until the received information is too old; `None` when there is none.
-    pub message_age_timer_ms: Option<u64>,
-    /// Milliseconds until the next state; `None` when it stays.
-    pub forward_delay_timer_ms: Option<u64>,
-    /// Milliseconds until the next configuration BPDU may be sent; `None` when it may be sent now.
-    pub hold_timer_ms: Option<u64>,
-    /// How often the port began to forward.
-    pub forward_transitions: u64,
-    /// BPDUs.
-    pub bpdus: StpCounters,
-}
-
-/// BPDUs of a port.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StpCounters {
-    /// Configuration BPDUs sent.
-    pub config_sent: u64,
-    /// Topology change notifications sent.
-    pub tcn_sent: u64,
-    /// Configuration BPDUs received.
-    pub config_received: u64,
-    /// Topology change notifications received.
-    pub tcn_received: u64,
-    /// Rapid BPDUs received, which the classic protocol does not understand.
-    pub rst_received: u64,
-}
-
 /// A VLAN and its ports.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VlanLine {
@@ -292,8 +175,11 @@ pub struct Interface {
     pub mode: PortMode,
     /// Which frames it takes in.
     pub frames: AcceptableFrames,
-    /// Spanning-tree state.
+    /// Spanning-tree state; where every VLAN has a tree, that of the port's own VLAN.
     pub state: String,
+    /// Why it is disabled although it is enabled: `bpdu-guard`, `storm` or `loop`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disabled: Option<String>,
     /// Words about the I/O path: offloads in use, what the kernel refused.
     pub io: String,
     /// Frames and octets.

@@ -1,55 +1,120 @@
-//! The spanning tree as an answer.
+//! The spanning trees as an answer.
 
 use std::time::Duration;
 
+use etherparse::VlanId;
 use stp::{Bridge, PortNumber, PortStatus, TimesInForce, TreeId};
 
 use super::execute::millis;
-use super::{SpanningTree, StpCounters, StpTimes, Target, TopologyChanges, Tree, TreePort};
+use super::{
+    Error, ErrorCode, RegionReply, RegionalRoot, SpanningTree, StpCounters, StpTimes, Target,
+    TopologyChanges, Tree, TreeChoice, TreePort,
+};
+use crate::switch::Switch;
+use crate::trees::TreeProtocol;
+use crate::vlan_set::{VID_MAX, VlanSet};
 
-/// Every tree of the switch at `now`.
-pub(super) fn show(target: &impl Target, now: Duration) -> SpanningTree {
+/// The trees of the switch at `now`, or the chosen one.
+///
+/// # Errors
+/// The chosen one does not exist.
+pub(super) fn show(
+    target: &impl Target,
+    now: Duration,
+    choice: Option<TreeChoice>,
+) -> Result<SpanningTree, Error> {
+    let switch = target.switch();
+    let trees = chosen(switch, choice)?;
     let ageing_configured = u64::from(target.config().ageing.as_secs());
-    let Some(bridge) = target.switch().bridge() else {
-        return SpanningTree {
-            protocol: "off".to_owned(),
-            ageing: ageing_configured,
-            ageing_configured,
-            trees: Vec::new(),
-        };
-    };
-    let status = bridge.tree(TreeId::COMMON);
-    let ageing = match status.topology_change.active {
-        true => status.times.forward_delay.as_secs().min(ageing_configured),
-        false => ageing_configured,
-    };
-    SpanningTree {
-        protocol: "stp".to_owned(),
+    let short = switch.cam().short_ageing();
+    let ageing = short.map_or(ageing_configured, |short| {
+        short.as_secs().min(ageing_configured)
+    });
+    Ok(SpanningTree {
+        protocol: switch.protocol().name().to_owned(),
+        region: (switch.protocol() == TreeProtocol::Mstp).then(|| region(switch)),
         ageing,
         ageing_configured,
-        trees: bridge
-            .trees()
-            .map(|tree| show_tree(target, bridge, tree, now))
+        trees: trees
+            .into_iter()
+            .filter_map(|tree| show_tree(switch, tree, now))
+            .collect(),
+    })
+}
+
+/// The trees that are asked for.
+pub(super) fn chosen(switch: &Switch, choice: Option<TreeChoice>) -> Result<Vec<TreeId>, Error> {
+    let trees = switch.trees();
+    let missing = |what: String| {
+        let message = format!("{what}; spanning tree protocol: {}", switch.protocol());
+        Err(Error::new(ErrorCode::NotFound, message))
+    };
+    match choice {
+        None => Ok(trees),
+        Some(_) if trees.is_empty() => Ok(trees),
+        Some(TreeChoice::Vlan(vlan)) => match switch.tree_of(vlan.id()) {
+            Some(tree) => Ok(vec![tree]),
+            None => missing(format!("VLAN {vlan} has no spanning tree")),
+        },
+        Some(TreeChoice::Mst(number)) => {
+            let wanted = TreeId::new(number).unwrap_or(TreeId::COMMON);
+            let is_instance = !switch.protocol().is_per_vlan() && wanted.get() == number;
+            match is_instance && trees.contains(&wanted) {
+                true => Ok(vec![wanted]),
+                false => missing(format!("there is no instance {number}")),
+            }
+        }
+    }
+}
+
+fn region(switch: &Switch) -> RegionReply {
+    let id = switch.instances().region.id();
+    RegionReply {
+        name: id.name.to_string(),
+        revision: id.revision,
+        digest: id
+            .digest
+            .iter()
+            .map(|octet| format!("{octet:02x}"))
             .collect(),
     }
 }
 
-fn show_tree(target: &impl Target, bridge: &Bridge, tree: TreeId, now: Duration) -> Tree {
+/// The VLANs whose frames go by a tree.
+fn vlans_of(switch: &Switch, tree: TreeId) -> VlanSet {
+    if matches!(switch.protocol(), TreeProtocol::Stp | TreeProtocol::Rstp) {
+        return VlanSet::all();
+    }
+    let vlans = (1..=VID_MAX).filter_map(|vid| VlanId::try_new(vid).ok());
+    vlans
+        .filter(|&vlan| switch.tree_of(vlan) == Some(tree))
+        .collect()
+}
+
+fn show_tree(switch: &Switch, tree: TreeId, now: Duration) -> Option<Tree> {
     let name = |number: PortNumber| {
-        let port = target.switch().port(number);
+        let port = switch.port(number);
         port.map_or_else(
             || number.to_string(),
             |port| port.settings().name.to_string(),
         )
     };
-    let status = bridge.tree(tree);
+    let bridge: &Bridge = switch.bridge_of(tree)?;
+    let status = switch.tree(tree)?;
     let own = bridge.config().times;
     let changes = status.topology_change;
     let ports = bridge
         .ports()
-        .filter_map(|number| bridge.port_in_tree(number, tree));
-    Tree {
+        .filter_map(|number| switch.port_in_tree(tree, number));
+    Some(Tree {
         tree: tree.get(),
+        vlans: vlans_of(switch, tree),
+        regional_root: status.remaining_hops.map(|remaining_hops| RegionalRoot {
+            priority: status.regional_root.settable(),
+            mac: status.regional_root.address(),
+            internal_path_cost: status.internal_root_path_cost,
+            remaining_hops,
+        }),
         root_priority: status.root.settable(),
         root_mac: status.root.address(),
         root_path_cost: status.root_path_cost,
@@ -68,7 +133,7 @@ fn show_tree(target: &impl Target, bridge: &Bridge, tree: TreeId, now: Duration)
         ports: ports
             .map(|port| show_port(&port, name(port.port), now))
             .collect(),
-    }
+    })
 }
 
 const fn times(times: &TimesInForce) -> StpTimes {
@@ -90,6 +155,9 @@ fn show_port(port: &PortStatus, name: String, now: Duration) -> TreePort {
         path_cost: port.path_cost.get(),
         priority: port.id.priority().get(),
         edge: port.edge,
+        inconsistent: port.inconsistent.map(|why| why.to_string()),
+        rapid: port.send_rstp,
+        boundary: port.boundary,
         point_to_point: port.point_to_point,
         designated_root_priority: designated.root.settable(),
         designated_root_mac: designated.root.address(),
@@ -108,6 +176,9 @@ fn show_port(port: &PortStatus, name: String, now: Duration) -> TreePort {
             config_received: port.counters.config_received,
             tcn_received: port.counters.tcn_received,
             rst_received: port.counters.rst_received,
+            rst_sent: port.counters.rst_sent,
+            mst_received: port.counters.mst_received,
+            mst_sent: port.counters.mst_sent,
         },
     }
 }

@@ -157,7 +157,9 @@ impl Target for Daemon {
         let bridge = stp.bridge(address);
         self.switch.set_bridge(now, bridge, &mut self.outbox);
         self.switch
-            .set_spanning_tree(now, stp.enabled, &mut self.outbox);
+            .set_instances(now, stp.instances.clone(), &mut self.outbox);
+        self.switch
+            .set_protocol(now, stp.protocol, &mut self.outbox);
         self.config.stp = stp;
     }
 

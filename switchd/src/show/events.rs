@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::dotted;
 use crate::event::{Event, FlushReason, Record, TopologyChangeStep};
 use crate::frame::Cause;
+use crate::protect::flood_name;
 
 /// One event on one line: number, seconds of the machine's monotonic clock, what happened.
 #[must_use]
@@ -15,6 +16,25 @@ pub fn event(record: &Record) -> String {
         seconds(record.time),
         sentence(&record.event)
     )
+}
+
+/// Of which tree; nothing of the common one.
+fn of(tree: u16) -> String {
+    match tree {
+        0 => String::new(),
+        tree => format!(" {tree}"),
+    }
+}
+
+const fn held(why: stp::Inconsistency) -> &'static str {
+    match why {
+        stp::Inconsistency::Root => "root guard, a better root is announced there",
+        stp::Inconsistency::Loop => "loop guard, the bridge there has fallen silent",
+        stp::Inconsistency::BridgeAssurance => "bridge assurance, no BPDU comes from there",
+        stp::Inconsistency::BpduGuard => "BPDU guard, a BPDU came; it is disabled",
+        stp::Inconsistency::Pvid => "the far end takes the link for another VLAN",
+        stp::Inconsistency::Type => "the far end takes the link for a trunk",
+    }
 }
 
 fn seconds(time: Duration) -> String {
@@ -71,47 +91,97 @@ fn sentence(event: &Event) -> String {
             )
         }
         Event::StpRole {
-            tree: _,
+            tree,
             port,
             from,
             to,
-        } => format!("Spanning tree: port {port} is now {to}, was {from}"),
+        } => format!(
+            "Spanning tree{}: port {port} is now {to}, was {from}",
+            of(*tree)
+        ),
         Event::StpState {
-            tree: _,
+            tree,
             port,
             from,
             to,
-        } => format!("Spanning tree: port {port} went from {from} to {to}"),
+        } => format!(
+            "Spanning tree{}: port {port} went from {from} to {to}",
+            of(*tree)
+        ),
         Event::StpRoot {
-            tree: _,
+            tree,
             root_priority,
             root_address,
             path_cost,
             port,
         } => match port {
             Some(port) => format!(
-                "Spanning tree: root is {root_priority} {}, cost {path_cost} by port {port}",
+                "Spanning tree{}: root is {root_priority} {}, cost {path_cost} by port {port}",
+                of(*tree),
                 dotted(*root_address)
             ),
             None => format!(
-                "Spanning tree: this bridge is the root ({root_priority} {})",
+                "Spanning tree{}: this bridge is the root ({root_priority} {})",
+                of(*tree),
                 dotted(*root_address)
             ),
         },
-        Event::TopologyChange {
-            tree: _,
-            port,
-            what,
-        } => {
+        Event::TopologyChange { tree, port, what } => {
             let at = port.map_or_else(String::new, |port| format!(" (port {port})"));
-            format!("Topology change {}{at}", step(*what))
+            format!("Topology change{} {}{at}", of(*tree), step(*what))
         }
-        Event::ShortAgeing { tree: _, active } => match active {
+        Event::ShortAgeing { tree: 0, active } => match active {
             true => {
                 "Addresses now age after the forward delay: a topology change is active".to_owned()
             }
             false => "Addresses age after the configured time again".to_owned(),
         },
+        Event::ShortAgeing { tree, active } => match active {
+            true => {
+                format!("Addresses in tree {tree} are learned anew: a topology change is active")
+            }
+            false => format!("The topology change in tree {tree} is over"),
+        },
+        Event::StpInconsistent {
+            tree,
+            port,
+            inconsistent,
+        } => match inconsistent {
+            Some(why) => format!(
+                "Spanning tree{}: port {port} is held: {}",
+                of(*tree),
+                held(*why)
+            ),
+            None => format!("Spanning tree{}: port {port} is no longer held", of(*tree)),
+        },
+        Event::PortDisabled {
+            port,
+            reason,
+            active,
+        } => match active {
+            true => format!("Port {port} is disabled: {}", reason.name()),
+            false => format!("Port {port} is tried again after {}", reason.name()),
+        },
+        Event::Storm { port, what, active } => match active {
+            true => format!(
+                "Storm of {} frames on port {port}: above the limit",
+                flood_name(*what)
+            ),
+            false => format!(
+                "Storm of {} frames on port {port} is over",
+                flood_name(*what)
+            ),
+        },
+        Event::Flapping {
+            vlan,
+            mac,
+            from,
+            to,
+        } => format!(
+            "MACFLAP_NOTIF: Host {} in vlan {} is flapping between port {from} and port {to}",
+            dotted(*mac),
+            vlan.value()
+        ),
         Event::Link { port, up } => {
             format!(
                 "Link of port {port} came {}",

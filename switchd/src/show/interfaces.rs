@@ -10,14 +10,14 @@ use crate::control::Interface;
 #[must_use]
 pub fn interface_status(interfaces: &[Interface]) -> String {
     let mut text = String::from(
-        "Port             Nbr  Kind   Status      Mode         Vlan             State\n\
-         ---------------- ---- ------ ----------- ------------ ---------------- ----------\n",
+        "Port             Nbr  Kind   Status       Mode         Vlan             State\n\
+         ---------------- ---- ------ ------------ ------------ ---------------- ----------\n",
     );
     for port in interfaces {
         let (mode, vlan) = mode_and_vlan(&port.mode);
         let _ = writeln!(
             text,
-            "{:<16} {:<4} {:<6} {:<11} {mode:<12} {vlan:<16} {}",
+            "{:<16} {:<4} {:<6} {:<12} {mode:<12} {vlan:<16} {}",
             port.name,
             port.number,
             kind(port.kind),
@@ -66,8 +66,11 @@ pub fn interface(port: &Interface) -> String {
             } else {
                 "administratively down"
             },
-            up(port.link && port.enabled),
-            status(port)
+            up(port.link && port.enabled && port.disabled.is_none()),
+            port.disabled.as_ref().map_or_else(
+                || status(port).to_owned(),
+                |reason| format!("err-disabled, {reason}")
+            )
         ),
         format!(
             "  Hardware is {}, port number {}, address is {}",
@@ -103,6 +106,9 @@ pub fn interface(port: &Interface) -> String {
 }
 
 fn status(port: &Interface) -> &'static str {
+    if port.disabled.is_some() {
+        return "err-disabled";
+    }
     match (port.enabled, port.link) {
         (false, _) => "disabled",
         (true, true) => "connected",
@@ -177,6 +183,7 @@ mod tests {
             },
             frames: AcceptableFrames::All,
             state: "forwarding".to_owned(),
+            disabled: None,
             io: "packet socket".to_owned(),
             counters: Counters {
                 rx_frames: 12,
@@ -199,10 +206,10 @@ mod tests {
         down.state = "disabled".to_owned();
         assert_eq!(
             interface_status(&[port(), down]),
-            "Port             Nbr  Kind   Status      Mode         Vlan             State
----------------- ---- ------ ----------- ------------ ---------------- ----------
-veth0            2    packet connected   trunk        1,10-20          forwarding
-p3               3    tap    disabled    access       1                disabled
+            "Port             Nbr  Kind   Status       Mode         Vlan             State
+---------------- ---- ------ ------------ ------------ ---------------- ----------
+veth0            2    packet connected    trunk        1,10-20          forwarding
+p3               3    tap    disabled     access       1                disabled
 "
         );
     }

@@ -5,6 +5,7 @@ mod interfaces;
 mod mac;
 mod spanning_tree;
 mod vlan;
+mod why;
 
 use std::fmt::Write;
 
@@ -18,12 +19,22 @@ pub use interfaces::{interface, interface_counters, interface_status};
 pub use mac::{mac_count, mac_filtered_count, mac_table};
 pub use spanning_tree::{spanning_tree, spanning_tree_detail};
 pub use vlan::vlans;
+pub use why::why;
 
 /// `5254.0000.0005`: an address as IOS writes it.
 #[must_use]
 pub fn dotted(mac: MacAddr) -> String {
     let [a, b, c, d, e, f] = mac.octets();
     format!("{a:02x}{b:02x}.{c:02x}{d:02x}.{e:02x}{f:02x}")
+}
+
+/// What IOS calls a tree: the common one is that of VLAN 1, unless there are regions.
+fn tree_name(protocol: &str, tree: u16) -> String {
+    match (protocol, tree) {
+        ("mstp", tree) => format!("MST{tree}"),
+        (_, 0) => "VLAN0001".to_owned(),
+        (_, tree) => format!("VLAN{tree:04}"),
+    }
 }
 
 /// `01:02:03`, or days beyond a day: how long something took.

@@ -2,11 +2,8 @@
 
 use std::fmt::Write;
 
-use super::{dotted, span};
+use super::{dotted, span, tree_name};
 use crate::control::{SpanningTree, StpTimes, Tree, TreePort};
-
-/// What IOS calls the common tree: that of VLAN 1.
-const TREE_NAME: &str = "VLAN0001";
 
 /// The short form: who is root, timers, and a line per port that takes part.
 #[must_use]
@@ -37,8 +34,13 @@ fn or_off(text: String) -> String {
 }
 
 fn short(text: &mut String, shown: &SpanningTree, tree: &Tree) -> std::fmt::Result {
-    writeln!(text, "{TREE_NAME}")?;
-    writeln!(text, "  Spanning tree enabled protocol ieee")?;
+    writeln!(text, "{}", tree_name(&shown.protocol, tree.tree))?;
+    writeln!(
+        text,
+        "  Spanning tree enabled protocol {}",
+        word(&shown.protocol)
+    )?;
+    region(text, shown, tree)?;
     writeln!(text, "  Root ID    Priority    {}", tree.root_priority)?;
     writeln!(text, "             Address     {}", dotted(tree.root_mac))?;
     match &tree.root_port {
@@ -71,15 +73,55 @@ fn short(text: &mut String, shown: &SpanningTree, tree: &Tree) -> std::fmt::Resu
         let id = format!("{}.{}", port.priority, port.number);
         writeln!(
             text,
-            "{:<16} {:<4} {:<3} {:<9} {id:<8} {}",
+            "{:<16} {:<4} {:<4}{:<9} {id:<8} {}",
             port.name,
             short_role(&port.role),
-            short_state(&port.state),
+            short_state(port),
             port.path_cost,
-            link_type(port)
+            link_type(&shown.protocol, port)
         )?;
     }
+    for port in &tree.ports {
+        if port.inconsistent.as_deref() == Some(BPDU_GUARD) {
+            writeln!(text, "{:<16} is err-disabled by BPDU guard", port.name)?;
+        }
+    }
     Ok(())
+}
+
+const BPDU_GUARD: &str = "bpdu-guard";
+
+/// What IOS calls a protocol.
+fn word(protocol: &str) -> &str {
+    match protocol {
+        "stp" | "pvst" => "ieee",
+        "rapid-pvst" => "rstp",
+        other => other,
+    }
+}
+
+/// The region, and which VLANs go by the tree.
+fn region(text: &mut String, shown: &SpanningTree, tree: &Tree) -> std::fmt::Result {
+    let Some(region) = &shown.region else {
+        return Ok(());
+    };
+    writeln!(
+        text,
+        "  Region     [{}] revision {}, digest {}",
+        region.name, region.revision, region.digest
+    )?;
+    writeln!(text, "  VLANs      {}", tree.vlans)?;
+    match &tree.regional_root {
+        None => Ok(()),
+        Some(root) => writeln!(
+            text,
+            "  Regional root {}.{}, cost {}, {} hops left",
+            root.priority,
+            dotted(root.mac),
+            root.internal_path_cost,
+            root.remaining_hops
+        ),
+    }
 }
 
 fn write_times(text: &mut String, times: &StpTimes) -> std::fmt::Result {
@@ -106,8 +148,12 @@ fn short_role(role: &str) -> &str {
     }
 }
 
-fn short_state(state: &str) -> &str {
-    match state {
+/// Three letters, or `BKN*`: broken, kept from forwarding by a guard or a disagreement.
+fn short_state(port: &TreePort) -> &str {
+    if port.inconsistent.is_some() {
+        return "BKN*";
+    }
+    match port.state.as_str() {
         "forwarding" => "FWD",
         "learning" => "LRN",
         "listening" => "LIS",
@@ -116,20 +162,39 @@ fn short_state(state: &str) -> &str {
     }
 }
 
-fn link_type(port: &TreePort) -> &'static str {
-    match (port.point_to_point, port.edge) {
-        (true, false) => "P2p",
-        (true, true) => "P2p Edge",
-        (false, false) => "Shr",
-        (false, true) => "Shr Edge",
+fn link_type(protocol: &str, port: &TreePort) -> String {
+    let mut text = match port.point_to_point {
+        true => "P2p".to_owned(),
+        false => "Shr".to_owned(),
+    };
+    if port.edge {
+        text.push_str(" Edge");
     }
+    let is_rapid = matches!(protocol, "rstp" | "mstp" | "rapid-pvst");
+    match (port.boundary, is_rapid && !port.rapid) {
+        (false, false) => {}
+        (false, true) => text.push_str(" Peer(STP)"),
+        (true, false) => text.push_str(" Bound(RSTP)"),
+        (true, true) => text.push_str(" Bound(STP)"),
+    }
+    match port.inconsistent.as_deref() {
+        None | Some(BPDU_GUARD) => {}
+        Some("root-inconsistent") => text.push_str(" *ROOT_Inc"),
+        Some("loop-inconsistent") => text.push_str(" *LOOP_Inc"),
+        Some("bridge-assurance-inconsistent") => text.push_str(" *BA_Inc"),
+        Some("pvid-inconsistent") => text.push_str(" *PVID_Inc"),
+        Some(_) => text.push_str(" *TYPE_Inc"),
+    }
+    text
 }
 
 fn detail(text: &mut String, shown: &SpanningTree, tree: &Tree) -> std::fmt::Result {
     let (priority, extension) = (tree.bridge_priority & 0xf000, tree.bridge_priority & 0x0fff);
     writeln!(
         text,
-        " {TREE_NAME} is executing the ieee compatible Spanning Tree protocol"
+        " {} is executing the {} compatible Spanning Tree protocol",
+        tree_name(&shown.protocol, tree.tree),
+        word(&shown.protocol)
     )?;
     writeln!(
         text,
@@ -178,7 +243,7 @@ fn detail(text: &mut String, shown: &SpanningTree, tree: &Tree) -> std::fmt::Res
         shown.ageing, shown.ageing_configured
     )?;
     for port in &tree.ports {
-        port_detail(text, port)?;
+        port_detail(text, &shown.protocol, tree, port)?;
     }
     Ok(())
 }
@@ -203,15 +268,25 @@ fn topology_changes(text: &mut String, tree: &Tree) -> std::fmt::Result {
     }
 }
 
-fn port_detail(text: &mut String, port: &TreePort) -> std::fmt::Result {
+fn port_detail(
+    text: &mut String,
+    protocol: &str,
+    tree: &Tree,
+    port: &TreePort,
+) -> std::fmt::Result {
     let role_and_state = match port.role.as_str() {
         "disabled" => "disabled".to_owned(),
-        role => format!("{role} {}", port.state),
+        role => match &port.inconsistent {
+            None => format!("{role} {}", port.state),
+            Some(why) => format!("{role} {}, broken ({why})", port.state),
+        },
     };
     writeln!(
         text,
-        "\n Port {} ({}) of {TREE_NAME} is {role_and_state}",
-        port.number, port.name
+        "\n Port {} ({}) of {} is {role_and_state}",
+        port.number,
+        port.name,
+        tree_name(protocol, tree.tree)
     )?;
     writeln!(
         text,
@@ -259,8 +334,11 @@ fn port_detail(text: &mut String, port: &TreePort) -> std::fmt::Result {
     writeln!(
         text,
         "   BPDU: sent {}, received {} (topology change notifications: sent {}, received {})",
-        counted.config_sent + counted.tcn_sent,
-        counted.config_received + counted.tcn_received + counted.rst_received,
+        counted.config_sent + counted.tcn_sent + counted.rst_sent + counted.mst_sent,
+        counted.config_received
+            + counted.tcn_received
+            + counted.rst_received
+            + counted.mst_received,
         counted.tcn_sent,
         counted.tcn_received
     )

@@ -5,13 +5,14 @@ use std::time::Duration;
 use cam::{Flush, Origin};
 use etherparse::VlanId;
 use pnet_base::MacAddr;
-use stp::{Bridge, BridgeConfig, PortNumber, PortRole, PortState, TreeId};
+use stp::{PortNumber, PortState};
 
 use super::{Port, PortSettings, Switch, SwitchError};
 use crate::counters::PortCounters;
 use crate::event::{Event, FlushReason};
 use crate::ports::Ports;
 use crate::portset::PORTS_MAX;
+use crate::protect::Protection;
 
 impl Switch {
     /// Adds a port, without carrier.
@@ -42,17 +43,18 @@ impl Switch {
         self.ports[index] = Some(Port {
             settings,
             counters: PortCounters::default(),
+            protection: Protection::default(),
             link: None,
-            role: PortRole::Disabled,
-            state: PortState::Disabled,
+            trees: Vec::new(),
         });
         self.apply_vlans();
         self.insert_local(now, port, out);
         out.notice(Event::PortAdded { port: name });
-        self.drive(now, out, |bridge| bridge.add_port(now, port, stp));
-        self.drive(now, out, |bridge| {
-            bridge.set_port_enabled(now, port, enabled)
+        self.drive(now, out, |engine| engine.add_port(now, port, stp));
+        self.drive(now, out, |engine| {
+            engine.set_port_enabled(now, port, enabled)
         });
+        self.arrange_trees(now, out);
         Ok(())
     }
 
@@ -67,13 +69,22 @@ impl Switch {
         out: &mut impl Ports,
     ) -> Result<(), SwitchError> {
         let name = self.known(port)?.settings.name;
-        self.drive(now, out, |bridge| bridge.remove_port(now, port));
+        self.drive(now, out, |engine| engine.remove_port(now, port));
         self.flush_port(port, FlushReason::PortRemoved, out);
         self.cam.remove_port(port);
-        self.forwarding
-            .set_state(TreeId::COMMON, port, PortState::Disabled);
+        for tree in self
+            .forwarding
+            .trees()
+            .slots()
+            .to_vec()
+            .into_iter()
+            .flatten()
+        {
+            self.forwarding.set_state(tree, port, PortState::Disabled);
+        }
         self.ports[usize::from(port.get())] = None;
         self.apply_vlans();
+        self.arrange_trees(now, out);
         out.notice(Event::PortRemoved { port: name });
         Ok(())
     }
@@ -109,61 +120,20 @@ impl Switch {
             self.cam.remove(now, old.mode.pvid(), old.address);
             self.apply_vlans();
             self.insert_local(now, port, out);
+            self.arrange_trees(now, out);
         }
         if stp != old.stp {
-            self.drive(now, out, |bridge| bridge.configure_port(now, port, stp));
+            self.drive(now, out, |engine| engine.configure_port(now, port, stp));
         }
         if enabled != old.enabled {
-            if self.bridge.is_some() {
-                self.drive(now, out, |bridge| {
-                    bridge.set_port_enabled(now, port, enabled)
-                });
-            } else {
-                self.start_port(now, port, out);
-            }
-            if !enabled {
-                self.flush_port(port, FlushReason::LinkDown, out);
-            }
+            // What disabled it for cause is over when management says so.
+            self.clear_disabled(port, out);
+            self.let_run(now, port, out);
         }
         Ok(())
     }
 
-    /// Changes identifier or timers of the bridge, now or, while spanning tree is off, for later.
-    pub fn set_bridge(&mut self, now: Duration, config: BridgeConfig, out: &mut impl Ports) {
-        self.bridge_config = config;
-        self.drive(now, out, |bridge| bridge.configure(now, config));
-    }
-
-    /// Switches spanning tree on, every port starting over from blocking, or off, every port with carrier
-    /// forwarding at once.
-    pub fn set_spanning_tree(&mut self, now: Duration, on: bool, out: &mut impl Ports) {
-        if on == self.bridge.is_some() {
-            return;
-        }
-        self.bridge = None;
-        self.cam.set_short_ageing(now, None);
-        let numbers: Vec<PortNumber> = self.ports().map(|(number, _)| number).collect();
-        for &port in &numbers {
-            self.set_state(port, PortRole::Disabled, PortState::Disabled, out);
-        }
-        if on {
-            self.bridge = Some(Bridge::new(self.bridge_config));
-            for &port in &numbers {
-                let Some(settings) = self.port(port).map(|state| state.settings.clone()) else {
-                    continue;
-                };
-                self.drive(now, out, |bridge| bridge.add_port(now, port, settings.stp));
-                self.drive(now, out, |bridge| {
-                    bridge.set_port_enabled(now, port, settings.enabled)
-                });
-            }
-        }
-        for port in numbers {
-            self.start_port(now, port, out);
-        }
-    }
-
-    fn apply_vlans(&mut self) {
+    pub(super) fn apply_vlans(&mut self) {
         let ports = (0..).zip(&self.ports).filter_map(|(number, port)| {
             let settings = &port.as_ref()?.settings;
             let acceptable = settings

@@ -51,10 +51,18 @@ fn name(text: &str) -> PortName {
 
 const VLAN_1: fn() -> VlanId = crate::vlan::default_vid;
 
+fn protocol(spanning_tree: bool) -> TreeProtocol {
+    match spanning_tree {
+        true => TreeProtocol::Stp,
+        false => TreeProtocol::Off,
+    }
+}
+
 fn switch(id: u8, spanning_tree: bool, ports: u8, out: &mut Wire) -> Switch {
     let mut switch = Switch::new(SwitchConfig {
         bridge: BridgeConfig::new(MacAddr::new(2, 0, 0, 0, id, 0)),
-        spanning_tree,
+        protocol: protocol(spanning_tree),
+        instances: Instances::default(),
         cam: MacTableConfig::default(),
     });
     for port in 1..=ports {
@@ -307,10 +315,10 @@ fn a_topology_change_shortens_ageing_and_gives_it_back() {
 fn spanning_tree_can_be_switched_off_and_on_without_a_moment_of_forwarding_too_early() {
     let mut out = Wire::default();
     let mut switch = switch(1, true, 2, &mut out);
-    switch.set_spanning_tree(s(1), false, &mut out);
+    switch.set_protocol(s(1), TreeProtocol::Off, &mut out);
     switch.receive(s(1), n(1), &broadcast(1), &mut out);
     assert_eq!(out.ports(), [2]);
-    switch.set_spanning_tree(s(2), true, &mut out);
+    switch.set_protocol(s(2), TreeProtocol::Stp, &mut out);
     switch.receive(s(2), n(1), &broadcast(1), &mut out);
     assert_eq!(out.ports(), [0_u16; 0]);
     run(&mut switch, s(40), &mut out);

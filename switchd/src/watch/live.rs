@@ -314,7 +314,7 @@ impl<'a> Story<'a> {
                     }
                 }
             }
-            if let Reply::SpanningTree(tree) = ask(Command::ShowSpanningTree)? {
+            if let Reply::SpanningTree(tree) = ask(Command::ShowSpanningTree { tree: None })? {
                 trees.push((target.name.clone(), tree));
             }
         }
@@ -393,6 +393,10 @@ impl<'a> Story<'a> {
             | Event::StpRoot { .. }
             | Event::TopologyChange { .. }
             | Event::ShortAgeing { .. }
+            | Event::StpInconsistent { .. }
+            | Event::PortDisabled { .. }
+            | Event::Storm { .. }
+            | Event::Flapping { .. }
             | Event::PortAdded { .. } => return Ok(()),
         }
         for vlan in vlans {

@@ -214,6 +214,10 @@ impl<'a> Entries<'a> {
             | Event::StpRoot { .. }
             | Event::TopologyChange { .. }
             | Event::ShortAgeing { .. }
+            | Event::StpInconsistent { .. }
+            | Event::PortDisabled { .. }
+            | Event::Storm { .. }
+            | Event::Flapping { .. }
             | Event::Link { .. }
             | Event::PortAdded { .. }
             | Event::PortRemoved { .. } => None,
@@ -278,6 +282,10 @@ fn step(entries: &mut Entries<'_>, seen: &Seen, steps: &mut Vec<Step>) {
         | Event::StpRoot { .. }
         | Event::TopologyChange { .. }
         | Event::ShortAgeing { .. }
+        | Event::StpInconsistent { .. }
+        | Event::PortDisabled { .. }
+        | Event::Storm { .. }
+        | Event::Flapping { .. }
         | Event::Link { .. }
         | Event::PortAdded { .. } => None,
     };

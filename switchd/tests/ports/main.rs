@@ -481,7 +481,7 @@ fn a_ring_of_two_blocks_one_port_and_discards_until_then() {
             (PortKind::Packet, "host"),
         ];
         let mut config = config(&ports);
-        config.stp.enabled = true;
+        config.stp.protocol = switchd::TreeProtocol::Stp;
         // The fastest legal: listening and learning are over after eight seconds.
         config.stp.times = BridgeTimes::new(6 * SECOND, SECOND, 4 * SECOND).unwrap();
         config.address = Some(address.parse().unwrap());

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use etherparse::VlanId;
-use stp::{PortNumber, PortPriority, PortState, TreeId};
+use stp::{PortNumber, PortState, TreeId};
 use switchd::config::{Config, Io, PortConfig, PortKind, PortMode, StpConfig};
 use switchd::control::{Command, Error, ErrorCode, Reply, Request, Responder};
 use switchd::counters::DropReason;
@@ -152,7 +152,7 @@ pub(crate) fn config(ports: &[(PortKind, &str)]) -> Config {
         run_dir: PathBuf::from("/nonexistent"),
         address: Some("02:00:00:00:00:01".parse().unwrap()),
         stp: StpConfig {
-            enabled: false,
+            protocol: switchd::TreeProtocol::Off,
             ..StpConfig::default()
         },
         ageing: cam::AgeingTime::default(),
@@ -176,9 +176,9 @@ pub(crate) fn port(port: u16, kind: PortKind, name: &str) -> PortConfig {
         mac: None,
         mode: PortMode::default(),
         frames: None,
-        cost: None,
-        priority: PortPriority::default(),
-        edge: false,
+        stp: stp::PortConfig::default(),
+        storm: switchd::protect::StormControl::default(),
+        loop_detection: switchd::protect::LoopDetection::default(),
         down: false,
         offload: None,
     }

@@ -138,6 +138,7 @@ impl Settings {
                 role: String::new(),
                 link: state != "disabled",
                 state,
+                held: String::new(),
             };
             (name.to_owned(), port)
         };

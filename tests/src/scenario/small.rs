@@ -305,8 +305,12 @@ fn is_of_protocol(event: &Event) -> bool {
         | Event::StpState { .. }
         | Event::StpRoot { .. }
         | Event::TopologyChange { .. }
-        | Event::ShortAgeing { .. } => true,
+        | Event::ShortAgeing { .. }
+        | Event::StpInconsistent { .. } => true,
         Event::CamLearn { .. }
+        | Event::PortDisabled { .. }
+        | Event::Storm { .. }
+        | Event::Flapping { .. }
         | Event::CamMove { .. }
         | Event::CamExpire { .. }
         | Event::CamEvict { .. }

@@ -59,12 +59,12 @@ VLAN Name                             Status    Ports
 ";
 
 pub(crate) const INTERFACES: &str = "\
-Port             Nbr  Kind   Status      Mode         Vlan             State
----------------- ---- ------ ----------- ------------ ---------------- ----------
-t2               1    tap    disabled    hybrid       10,30-31         disabled
-p1               2    packet connected   access       1                forwarding
-p2               3    packet connected   trunk        10,20-22,99      forwarding
-t1               7    tap    connected   dot1q-tunnel 100              forwarding
+Port             Nbr  Kind   Status       Mode         Vlan             State
+---------------- ---- ------ ------------ ------------ ---------------- ----------
+t2               1    tap    disabled     hybrid       10,30-31         disabled
+p1               2    packet connected    access       1                forwarding
+p2               3    packet connected    trunk        10,20-22,99      forwarding
+t1               7    tap    connected    dot1q-tunnel 100              forwarding
 ";
 
 pub(crate) const INTERFACE: &str = "\
@@ -195,13 +195,13 @@ pub(crate) const CHANGES: [(&str, &[&str]); 16] = [
     ("set port p1 cost auto", &["!cost = 77"]),
     (
         "set spanning-tree on priority 8192",
-        &["enabled = true", "priority = 8192"],
+        &["protocol = \"stp\"", "priority = 8192"],
     ),
     (
         "set spanning-tree hello-time 1 max-age 6 forward-time 4",
         &["hello = 1", "max-age = 6", "forward-delay = 4"],
     ),
-    ("set spanning-tree off", &["enabled = false"]),
+    ("set spanning-tree off", &["protocol = \"off\""]),
     ("set ageing-time 60", &["ageing = 60"]),
     (
         "set mac address-table static 5254.0000.0005 vlan 10 interface p2",

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use etherparse::VlanId;
-use stp::TreeId;
 
 use super::{Finding, Violation};
 use crate::sim::id::{NodeId, PortRef, WireId};
@@ -57,6 +56,9 @@ fn forwarding_ports(world: &World, vlan: VlanId) -> Vec<(PortRef, WireId)> {
             continue;
         }
         let members = switch.vlans().row(vlan).members;
+        let Some(tree) = switch.tree_of(vlan) else {
+            continue;
+        };
         for (number, port) in switch.ports() {
             let end = node.port(number);
             let Some((id, index)) = world.map().wire_at(end) else {
@@ -68,7 +70,7 @@ fn forwarding_ports(world: &World, vlan: VlanId) -> Vec<(PortRef, WireId)> {
             let whole = wire.state() == LinkState::Up
                 && wire.ends()[index].is_plugged()
                 && wire.ends()[index].one_way() == OneWay::default();
-            if whole && members.contains(number) && port.state(TreeId::COMMON).forwards() {
+            if whole && members.contains(number) && port.state(tree).forwards() {
                 found.push((end, id));
             }
         }

@@ -4,11 +4,13 @@ use core::net::IpAddr;
 use core::time::Duration;
 
 use pnet_base::MacAddr;
-use stp::TreeId;
+use stp::{PortNumber, TreeId};
+use switchd::Switch;
 use switchd::config::VlanNumber;
 
 use super::steps::Outcome;
 use super::{Twin, TwinError};
+use crate::lab::PortView;
 use crate::sim::host::Host;
 use crate::sim::operation::Power;
 use crate::topology::{Check, Endpoint, Expectation, MacSubject, PingTarget, Step};
@@ -47,7 +49,8 @@ impl Twin {
                 endpoint,
                 role,
                 state,
-            } => self.look_port(step, endpoint, *role, *state),
+                held,
+            } => self.look_port(step, endpoint, (*role, *state), *held),
             Expectation::Cam {
                 switch,
                 subject,
@@ -67,8 +70,8 @@ impl Twin {
         &self,
         step: &Step,
         endpoint: &Endpoint,
-        role: Option<stp::PortRole>,
-        state: Option<stp::PortState>,
+        (role, state): (Option<stp::PortRole>, Option<stp::PortState>),
+        held: Option<&str>,
     ) -> Result<Outcome, TwinError> {
         let Some(port) = self.port(endpoint) else {
             return Err(self.fault(step.at, format!("there is no port {endpoint}")));
@@ -85,9 +88,16 @@ impl Twin {
             return Ok((false, format!("there is no port {endpoint} any more")));
         };
         let (is_role, is_state) = (seen.role(TreeId::COMMON), seen.state(TreeId::COMMON));
-        let ok =
-            role.is_none_or(|role| role == is_role) && state.is_none_or(|state| state == is_state);
-        Ok((ok, format!("{endpoint} is {is_role} {is_state}")))
+        let view = PortView {
+            role: is_role.to_string(),
+            state: is_state.to_string(),
+            link: seen.is_link_up(),
+            held: held_by(switch, port.port),
+        };
+        let ok = role.is_none_or(|role| role == is_role)
+            && state.is_none_or(|state| state == is_state)
+            && held.is_none_or(|held| held == view.held);
+        Ok((ok, view.told(endpoint)))
     }
 
     pub(super) fn mac_of(&self, subject: &MacSubject) -> Option<MacAddr> {
@@ -177,4 +187,14 @@ impl Twin {
         };
         Ok((answer.is_none() == lost, text))
     }
+}
+
+/// What keeps a port from forwarding in some tree, or has disabled it for cause; empty if nothing does.
+pub(super) fn held_by(switch: &Switch, port: PortNumber) -> String {
+    if let Some(reason) = switch.port(port).and_then(switchd::Port::disabled) {
+        return reason.name().to_owned();
+    }
+    let mut trees = switch.trees().into_iter();
+    let inconsistent = trees.find_map(|tree| switch.port_in_tree(tree, port)?.inconsistent);
+    inconsistent.map_or_else(String::new, |held| held.to_string())
 }

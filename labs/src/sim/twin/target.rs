@@ -93,7 +93,9 @@ impl Target for Running<'_, '_> {
     fn configure_stp(&mut self, now: Duration, stp: StpConfig) {
         let bridge = stp.bridge(self.switch.bridge_config().address);
         self.switch.set_bridge(now, bridge, self.out);
-        self.switch.set_spanning_tree(now, stp.enabled, self.out);
+        let instances = stp.instances.clone();
+        self.switch.set_instances(now, instances, self.out);
+        self.switch.set_protocol(now, stp.protocol, self.out);
         self.config.stp = stp;
     }
 

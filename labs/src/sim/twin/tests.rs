@@ -1,5 +1,8 @@
+use stp::{PortRole, RoleReason, StateReason, TreeId, TreeVector};
+
 use super::*;
 use crate::scenarios::SCENARIOS;
+use crate::sim::PortRef;
 
 fn lab(name: &str) -> Topology {
     let scenario = SCENARIOS.iter().find(|scenario| scenario.name == name);
@@ -18,5 +21,157 @@ fn every_built_in_lab_goes_well() {
             "{}: {story:#?} {:#?}",
             scenario.name, report.violations
         );
+        reasons_hold(&twin, scenario.name);
+    }
+}
+
+/// The reason of every blocked port, derived again from what all bridges on its LAN say. Returns how many there were.
+fn reasons_hold(twin: &Twin, lab: &str) -> usize {
+    let world = &twin.world;
+    let mut blocked = 0;
+    for node in world.bridges() {
+        let Some(switch) = world.switch(node) else {
+            continue;
+        };
+        for tree in switch.trees() {
+            for (number, _) in switch.ports() {
+                let Some(status) = switch.port_in_tree(tree, number) else {
+                    continue;
+                };
+                let reason = switch.why(tree, number).unwrap();
+                let at = format!(
+                    "{lab}: {}.{number} in {tree}: {reason:?}",
+                    world.map().name(node)
+                );
+                if let Some(held) = status.inconsistent {
+                    assert_eq!(reason.state, StateReason::Held(held), "{at}");
+                    continue;
+                }
+                let lan = match (status.role, reason.role) {
+                    (PortRole::Alternate, RoleReason::WorseOffer { lan, .. }) => lan,
+                    (PortRole::Backup, RoleReason::OwnOffer(lan)) => lan,
+                    (PortRole::Alternate | PortRole::Backup, _) => panic!("{at}"),
+                    _ => continue,
+                };
+                blocked += 1;
+                assert_eq!(reason.state, StateReason::Role, "{at}");
+                let port = node.port(number);
+                assert_eq!(Some(lan.winner.vector), spoken(world, port, tree), "{at}");
+                assert_eq!(Some(lan.loser.vector), offer(world, port, tree), "{at}");
+                assert!(lan.winner.vector < lan.loser.vector, "{at}");
+            }
+        }
+    }
+    blocked
+}
+
+/// The best that any bridge says on a port's LAN, asked of the bridges.
+fn spoken(world: &World, port: PortRef, tree: TreeId) -> Option<TreeVector> {
+    let (wire, _) = world.map().wire_at(port)?;
+    let ends = world.wire(wire)?.ends().iter();
+    ends.filter_map(|end| offer(world, end.port(), tree)).min()
+}
+
+/// What a bridge says on a port's LAN, by what it knows of the tree; `None` if the port takes no part.
+fn offer(world: &World, end: PortRef, tree: TreeId) -> Option<TreeVector> {
+    let switch = world.switch(end.node)?;
+    let trees = switch.trees();
+    let own = trees.iter().find(|own| **own == tree).or(trees.first())?;
+    let (port, tree) = (switch.port_in_tree(*own, end.port)?, switch.tree(*own)?);
+    let (regional_root, internal_root_path_cost) = match tree.remaining_hops {
+        Some(_) => (tree.regional_root, tree.internal_root_path_cost),
+        None => (tree.bridge, 0),
+    };
+    let offer = TreeVector {
+        root: tree.root,
+        external_root_path_cost: tree.root_path_cost,
+        regional_root,
+        internal_root_path_cost,
+        designated_bridge: tree.bridge,
+        designated_port: port.id,
+    };
+    (port.role != PortRole::Disabled).then_some(offer)
+}
+
+#[test]
+fn a_blocked_port_of_every_protocol_has_its_reason() {
+    for protocol in ["stp", "rstp", "mstp", "pvst", "rapid-pvst"] {
+        // As far as the cut, which leaves nothing to block.
+        let whole = lab_text("ring").split("  - link:").next().unwrap();
+        let text = whole.replace("{hello", &format!("{{protocol: {protocol}, hello"));
+        let ring = Topology::parse("ring", &text).unwrap();
+        let mut twin = Twin::new(ring, 1).unwrap();
+        twin.run(|_| {}).unwrap();
+        assert_eq!(reasons_hold(&twin, protocol), 1, "{protocol}");
+    }
+}
+
+fn lab_text(name: &str) -> &'static str {
+    let scenario = SCENARIOS.iter().find(|scenario| scenario.name == name);
+    scenario.unwrap().text
+}
+
+/// A lab with its remedy taken away, and the check that then fails first.
+#[test]
+fn a_lab_of_a_failure_fails_by_name_without_its_remedy() {
+    for (name, remedy, instead, named) in [
+        (
+            "one-way-link",
+            "loop-guard: on",
+            "loop-guard: off",
+            "nothing holds sw3:p2",
+        ),
+        (
+            "bridge-assurance",
+            "bridge-assurance: on",
+            "bridge-assurance: off",
+            "the root has not noticed",
+        ),
+        (
+            "rogue-root",
+            "root-guard: on",
+            "root-guard: off",
+            "sw1 has lost the election",
+        ),
+        (
+            "rogue-root",
+            "bpdu-guard: on",
+            "bpdu-guard: off",
+            "sw2:hub is not disabled",
+        ),
+        (
+            "filtered-ring",
+            "storm-action: shutdown",
+            "storm-action: drop",
+            "it goes round",
+        ),
+        (
+            "flapping-host",
+            "x: {edge: on, auto-edge: off}",
+            "x: {auto-edge: off}",
+            "sw2 has forgotten",
+        ),
+        (
+            "loop-detection",
+            "loop-detection: shutdown",
+            "loop-detection: log",
+            "it goes round",
+        ),
+        (
+            "mixed-versions",
+            "  - set: {switch: sw2, protocol: rstp}\n",
+            "",
+            "sw3 waits",
+        ),
+    ] {
+        let scenario = SCENARIOS.iter().find(|scenario| scenario.name == name);
+        let text = scenario.unwrap().text;
+        assert!(text.contains(remedy), "{name}");
+        let broken = Topology::parse(name, &text.replace(remedy, instead)).unwrap();
+        let mut twin = Twin::new(broken, 1).unwrap();
+        let steps = twin.run(|_| {}).unwrap();
+        let failed = steps.iter().find(|step| !step.ok);
+        let failed = failed.unwrap_or_else(|| panic!("{name} goes well without {remedy}"));
+        assert!(failed.text.contains(named), "{name}: {failed:#?}");
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use stp::TreeId;
 
 use super::Twin;
+use super::checks::held_by;
 use crate::lab::{PortView, SwitchView, View};
 use crate::sim::id::NodeId;
 use crate::sim::operation::Power;
@@ -22,7 +23,7 @@ impl Twin {
             let tree = switch.bridge().map(|bridge| bridge.tree(TreeId::COMMON));
             let ports: BTreeMap<String, PortView> = switch
                 .ports()
-                .map(|(_, port)| {
+                .map(|(number, port)| {
                     let role = match tree {
                         Some(_) => port.role(TreeId::COMMON).to_string(),
                         None => String::new(),
@@ -31,6 +32,7 @@ impl Twin {
                         role,
                         state: port.state(TreeId::COMMON).to_string(),
                         link: port.is_link_up(),
+                        held: held_by(switch, number),
                     };
                     (port.settings().name.to_string(), port_view)
                 })

@@ -30,8 +30,8 @@ impl World {
             Operation::Power { node, power } => self.set_power(node, power),
             Operation::Connect { ends, medium } => self.connect(&ends, medium).map(drop),
             Operation::SetBridge { node, config } => self.set_bridge(node, config),
-            Operation::SetSpanningTree { node, on } => self.manage(node, |switch, now, out| {
-                switch.set_spanning_tree(now, on, out);
+            Operation::SetProtocol { node, protocol } => self.manage(node, |switch, now, out| {
+                switch.set_protocol(now, protocol, out);
                 Ok(())
             }),
             Operation::SetAgeing { node, ageing } => self.manage(node, |switch, now, _| {

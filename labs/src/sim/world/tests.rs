@@ -344,9 +344,9 @@ fn scheduled_operations_come_in_their_time_and_refusals_are_kept() {
         power: Power::Off,
     };
     world.schedule(60 * S, off).unwrap();
-    let set = Operation::SetSpanningTree {
+    let set = Operation::SetProtocol {
         node: nodes[1],
-        on: false,
+        protocol: switchd::TreeProtocol::Off,
     };
     world.schedule(61 * S, set.clone()).unwrap();
     world.run_until(49 * S);

@@ -19,6 +19,7 @@ fn unambiguous_beginnings_stand_for_the_word() {
         ("sh run", "show running-config"),
         ("sh ver", "show version"),
         ("sh vl", "show vlan"),
+        ("wh p p1 v 10", "why port p1 vlan 10"),
         (
             "sh mac a v 10 i p1 c",
             "show mac address-table vlan 10 interface p1 count",
@@ -117,7 +118,7 @@ fn errors_point_at_the_word() {
             "",
             "sw1> 
      ^
-% Incomplete command: one of show, clear, set, no, add, remove, events is missing",
+% Incomplete command: one of show, why, clear, set, no, add, remove, events is missing",
         ),
         (
             "show mac foo",
@@ -165,7 +166,7 @@ fn errors_point_at_the_word() {
             "set spanning-tree hello-time x",
             "sw1> set spanning-tree hello-time x
                                   ^
-% 'x' is not a time in seconds (1..10)",
+% hello: 'x' is not a time in seconds (1..10)",
         ),
     ] {
         let error = parse(&words(line)).unwrap_err();

@@ -12,6 +12,9 @@ fn port(number: u16, role: &str, state: &str) -> TreePort {
         path_cost: 4,
         priority: 128,
         edge: number == 3,
+        inconsistent: None,
+        rapid: false,
+        boundary: false,
         point_to_point: number != 4,
         designated_root_priority: 4096,
         designated_root_mac: MacAddr::new(0, 0x11, 0x22, 0x33, 0x44, 0x55),
@@ -30,6 +33,9 @@ fn port(number: u16, role: &str, state: &str) -> TreePort {
             config_received: 40,
             tcn_received: 0,
             rst_received: 0,
+            rst_sent: 0,
+            mst_received: 0,
+            mst_sent: 0,
         },
     }
 }
@@ -42,10 +48,13 @@ fn shown() -> SpanningTree {
     };
     SpanningTree {
         protocol: "stp".to_owned(),
+        region: None,
         ageing: 15,
         ageing_configured: 300,
         trees: vec![Tree {
             tree: 0,
+            vlans: crate::config::VlanSet::all(),
+            regional_root: None,
             root_priority: 4096,
             root_mac: MacAddr::new(0, 0x11, 0x22, 0x33, 0x44, 0x55),
             root_path_cost: 4,
@@ -147,4 +156,70 @@ fn detail_tells_timers_counters_and_where_changes_came_from() {
    BPDU: sent 4, received 40 (topology change notifications: sent 1, received 0)
 "
     );
+}
+
+#[test]
+fn what_a_guard_holds_is_broken_and_named() {
+    let mut held = shown();
+    for (port, why) in held.trees[0].ports.iter_mut().zip([
+        "root-inconsistent",
+        "loop-inconsistent",
+        "bridge-assurance-inconsistent",
+        "pvid-inconsistent",
+        "bpdu-guard",
+    ]) {
+        port.inconsistent = Some(why.to_owned());
+    }
+    let text = spanning_tree(&held);
+    let table = text.split("----\n").last().unwrap();
+    assert_eq!(
+        table,
+        "p1               Root BKN*4         128.1    P2p *ROOT_Inc
+p2               Altn BKN*4         128.2    P2p *LOOP_Inc
+p3               Desg BKN*4         128.3    P2p Edge *BA_Inc
+p4               Back BKN*4         128.4    Shr *PVID_Inc
+p5               is err-disabled by BPDU guard
+"
+    );
+    let detail = spanning_tree_detail(&held);
+    assert!(detail.contains("is root forwarding, broken (root-inconsistent)"));
+}
+
+#[test]
+fn rapid_trees_say_who_speaks_the_classic_protocol() {
+    let mut rapid = shown();
+    rapid.protocol = "rapid-pvst".to_owned();
+    rapid.trees[0].tree = 10;
+    rapid.trees[0].ports[0].rapid = true;
+    let text = spanning_tree(&rapid);
+    assert!(
+        text.starts_with("VLAN0010\n  Spanning tree enabled protocol rstp\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("p1               Root FWD 4         128.1    P2p\n"),
+        "{text}"
+    );
+    assert!(text.contains("128.2    P2p Peer(STP)\n"), "{text}");
+}
+
+#[test]
+fn a_regions_trees_are_called_by_instance() {
+    let mut region = shown();
+    region.protocol = "mstp".to_owned();
+    region.region = Some(crate::control::RegionReply {
+        name: "lab".to_owned(),
+        revision: 3,
+        digest: "ac36".to_owned(),
+    });
+    region.trees[0].ports[0].rapid = true;
+    region.trees[0].ports[0].boundary = true;
+    let text = spanning_tree(&region);
+    assert!(
+        text.starts_with(
+            "MST0\n  Spanning tree enabled protocol mstp\n  Region     [lab] revision 3, digest ac36\n"
+        ),
+        "{text}"
+    );
+    assert!(text.contains("P2p Bound(RSTP)\n"), "{text}");
 }
