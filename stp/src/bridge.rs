@@ -457,6 +457,11 @@ impl Bridge {
         self.now = self.now.max(now);
         self.actions.clear();
         if self.deadline.is_some_and(|due| due <= self.now) {
+            // First: where the root's forward delay is no time at all, a port that is back is due at once.
+            if let Engine::Rapid(engine) = &mut self.engine {
+                engine.set_time(self.now);
+            }
+            self.recover();
             let mut context = Context {
                 now: self.now,
                 actions: &mut self.actions,
@@ -465,7 +470,6 @@ impl Bridge {
                 Engine::Classic(tree) => tree.expire(&mut context),
                 Engine::Rapid(engine) => engine.expire(self.now, &mut self.actions),
             }
-            self.recover();
         } else if let Engine::Rapid(engine) = &mut self.engine {
             engine.set_time(self.now);
         }
