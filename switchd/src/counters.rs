@@ -32,6 +32,8 @@ drop_reasons! {
     ReceiveFull = "receive-full",
     /// Its virtio-net header contradicts the frame.
     BadOffload = "bad-offload",
+    /// What a stream's peer sent is no frame: a length that no frame has, or an end in the middle of one.
+    BadFraming = "bad-framing",
     /// Its source address is a group address or zero (802.1Q 8.8.1 learns individual addresses only).
     SourceInvalid = "source-invalid",
     /// Tagged with the reserved VLAN identifier 4095 (802.1Q Table 9-2).

@@ -201,7 +201,7 @@ fn every_bad_file_is_refused_with_its_place() {
         ),
         (
             "[[port]]\nname = \"p1\"\nkind = \"tun\"",
-            "sw.toml:3: [[port]] p1: kind: 'tun' is not tap or packet",
+            "sw.toml:3: [[port]] p1: kind: 'tun' is not tap, packet, stream, dgram, udp or fd",
         ),
         (
             "[[port]]\nname = \"p1\"\nmac = \"01:00:00:00:00:00\"",

@@ -93,7 +93,7 @@ fn set(lab: &Lab, setting: &Setting) -> Result<Outcome, LabError> {
         Setting::Port { endpoint, settings } => {
             let command = Command::SetPort {
                 port: endpoint.port.clone(),
-                settings: settings.clone(),
+                settings: settings.as_ref().clone(),
             };
             lab.ask(&endpoint.node, &command)?;
             Ok(Outcome::done(format!("set {endpoint}")))

@@ -88,6 +88,11 @@ pub(super) fn read(fields: &Fields<'_>) -> Result<PortSettings, Fault> {
         })?,
         down: fields.read("down", fields::switch)?,
         offload: None,
+        listen: None,
+        connect: None,
+        local: None,
+        remote: None,
+        fd: None,
     })
 }
 

@@ -117,7 +117,7 @@ pub enum Setting {
         /// The port.
         endpoint: Endpoint,
         /// Its new settings.
-        settings: PortSettings,
+        settings: Box<PortSettings>,
     },
 }
 
@@ -252,7 +252,7 @@ fn set(key: &Key, body: &Value, topology: &Topology) -> Result<Setting, Fault> {
         .collect();
     let fields = Fields::new(body, "set", &[&["port"], settings.as_slice()].concat())?;
     let endpoint = switch_endpoint(value, "port", topology)?;
-    let settings = port::read(&fields)?;
+    let settings = Box::new(port::read(&fields)?);
     Ok(Setting::Port { endpoint, settings })
 }
 

@@ -45,7 +45,8 @@ Change, live:
   switchctl sw1 set ageing-time 60
   switchctl sw1 set mac address-table static 5254.0000.0005 vlan 10 interface p1
   switchctl sw1 no mac address-table static 5254.0000.0005 vlan 10
-  switchctl sw1 add port p9 tap access 10             tap or packet; remove port p9
+  switchctl sw1 add port p9 tap access 10             tap, packet, stream, dgram, udp; remove port p9
+  switchctl sw1 add port vm1:listen=/run/vm1.sock     a VM's; connect=, local= and remote=, too
   switchctl sw1 clear mac address-table dynamic       all, or vlan 10, interface p1, address M
 
 Any unambiguous beginning of a word will do: switchctl sw1 sh mac add

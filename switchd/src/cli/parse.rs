@@ -8,7 +8,7 @@ use crate::control::{Command, MacFilter, TreeChoice};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     /// Ask the switch, and show the answer this way.
-    Ask(Command, Output),
+    Ask(Box<Command>, Output),
     /// Print events.
     Events {
         /// Go on as they happen, rather than stop at the last.
@@ -65,8 +65,8 @@ pub fn parse(words: &[String]) -> Result<Action, ParseError> {
     Ok(action)
 }
 
-const fn plain(command: Command) -> Action {
-    Action::Ask(command, Output::Plain)
+fn plain(command: Command) -> Action {
+    Action::Ask(Box::new(command), Output::Plain)
 }
 
 fn show(words: &mut Words<'_>) -> Result<Action, ParseError> {
@@ -98,7 +98,10 @@ fn show_spanning_tree(words: &mut Words<'_>) -> Result<Action, ParseError> {
             _ => output = Output::Detail,
         }
     }
-    Ok(Action::Ask(Command::ShowSpanningTree { tree }, output))
+    Ok(Action::Ask(
+        Box::new(Command::ShowSpanningTree { tree }),
+        output,
+    ))
 }
 
 /// `port P [vlan N|mst N]`.
@@ -133,8 +136,10 @@ fn show_mac(words: &mut Words<'_>) -> Result<Action, ParseError> {
         }
     }
     Ok(match count {
-        true if filter == MacFilter::default() => Action::Ask(Command::ShowMacCount, Output::Count),
-        true => Action::Ask(Command::ShowMac(filter), Output::Count),
+        true if filter == MacFilter::default() => {
+            Action::Ask(Box::new(Command::ShowMacCount), Output::Count)
+        }
+        true => Action::Ask(Box::new(Command::ShowMac(filter)), Output::Count),
         false => plain(Command::ShowMac(filter)),
     })
 }
@@ -185,7 +190,10 @@ fn show_interfaces(words: &mut Words<'_>) -> Result<Action, ParseError> {
             Output::Counters
         }
     };
-    Ok(Action::Ask(Command::ShowInterfaces { interface }, output))
+    Ok(Action::Ask(
+        Box::new(Command::ShowInterfaces { interface }),
+        output,
+    ))
 }
 
 fn clear(words: &mut Words<'_>) -> Result<Action, ParseError> {
@@ -380,6 +388,15 @@ fn unpin(words: &mut Words<'_>) -> Result<Command, ParseError> {
     Ok(Command::RemoveStaticMac { vlan, mac })
 }
 
+/// The kinds of port that can be added to a running switch: descriptors are handed over at its start.
+const KINDS: [PortKind; 5] = [
+    PortKind::Packet,
+    PortKind::Tap,
+    PortKind::Stream,
+    PortKind::Dgram,
+    PortKind::Udp,
+];
+
 fn add(words: &mut Words<'_>) -> Result<Command, ParseError> {
     words.keyword(&["port"])?;
     let written = words.value("the name of a port")?;
@@ -394,16 +411,11 @@ fn add(words: &mut Words<'_>) -> Result<Command, ParseError> {
                 .map_err(|message| words.error_before(message))?,
         }
     }
-    let kind = match words
-        .peek_keyword(&["packet"])
-        .or(words.peek_keyword(&["tap"]))
-    {
-        Some("tap") if words.peek_keyword(PORT_WORDS).is_none() => Some(PortKind::Tap),
-        Some("packet") if words.peek_keyword(PORT_WORDS).is_none() => Some(PortKind::Packet),
-        _ => None,
-    };
-    if kind.is_some() {
-        words.keyword(&["packet", "tap"])?;
+    let kind = KINDS.into_iter().find(|kind| {
+        words.peek_keyword(&[kind.name()]).is_some() && words.peek_keyword(PORT_WORDS).is_none()
+    });
+    if let Some(kind) = kind {
+        words.keyword(&[kind.name()])?;
     }
     let more = port_settings(words)?;
     if settings == PortSettings::default() {

@@ -6,7 +6,7 @@ use cam::{AgeingTime, Capacity, MacTableConfig};
 use pnet_base::MacAddr;
 use stp::PortNumber;
 
-use super::{AcceptableFrames, Io, PortKind, PortMode, StpConfig, VlanNumber};
+use super::{AcceptableFrames, Endpoint, Io, PortKind, PortMode, StpConfig, VlanNumber};
 use crate::port_name::PortName;
 use crate::protect::{LoopDetection, StormControl};
 use crate::switch::{PortSettings, SwitchConfig};
@@ -56,6 +56,8 @@ pub struct PortConfig {
     pub name: PortName,
     /// What it is made of.
     pub kind: PortKind,
+    /// Where its frames come from, if it is no interface; of the kind.
+    pub endpoint: Option<Endpoint>,
     /// Address; `None`: that of the interface.
     pub mac: Option<MacAddr>,
     /// How it treats VLANs. A trunk's list includes its native VLAN.

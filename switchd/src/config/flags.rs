@@ -26,10 +26,15 @@ PORT is NAME[:OPTION…]:
   loop-detection=off|log|shutdown   addresses that flap give a loop away [default: log]
   number=N mac=MAC down    port number, address, administratively down
   offload=on|off           whether unfinished frames cross the port
+  listen=PATH connect=PATH     stream: where it listens for its peer, or its peer does
+  local=ADDRESS remote=ADDRESS dgram: paths; udp: IP:PORT
+  fd=N                     descriptor N of the process: a tap, or a socket with its peer
 
 Examples:
   switchd p1 p2 p3                         three taps, every port in VLAN 1
   switchd --tap p1 p2:access=10 --packet veth0:trunk=10,20:native=1
+  switchd p1 --stream vm1:listen=/run/vm1.sock --udp vm2:local=127.0.0.1:5000:remote=127.0.0.1:5001
+  qemu … -netdev stream,id=n0,server=off,addr.type=unix,addr.path=/run/vm1.sock -device virtio-net,netdev=n0
   switchd --name sw2 --priority 4096 --hello 1 --max-age 6 --forward-delay 4 veth1 veth2
   switchd --config sw1.toml --check        says what is wrong with a file, starts nothing
 
@@ -76,6 +81,21 @@ pub struct Flags {
     /// Ports on interfaces that exist: veth, NIC
     #[arg(long, value_name = "PORT", num_args = 1..)]
     pub packet: Vec<String>,
+    /// Ports that are unix stream sockets, each frame behind its length (4 octets, big-endian), as QEMU's
+    /// `-netdev stream` has it; say listen=PATH or connect=PATH
+    #[arg(long, value_name = "PORT", num_args = 1..)]
+    pub stream: Vec<String>,
+    /// Ports that are unix datagram sockets, a datagram a frame, as QEMU's `-netdev dgram` has it; say
+    /// local=PATH:remote=PATH
+    #[arg(long, value_name = "PORT", num_args = 1..)]
+    pub dgram: Vec<String>,
+    /// Ports that are UDP sockets, a datagram a frame, as QEMU and GNS3 have it; say
+    /// local=IP:PORT:remote=IP:PORT
+    #[arg(long, value_name = "PORT", num_args = 1..)]
+    pub udp: Vec<String>,
+    /// Ports on taps or sockets that somebody else has opened and handed over; say fd=N
+    #[arg(long, value_name = "PORT", num_args = 1..)]
+    pub fd: Vec<String>,
     /// Spanning tree, on or off [default: on]
     #[arg(long, value_name = "on|off")]
     pub stp: Option<String>,
@@ -130,7 +150,7 @@ pub struct Flags {
     /// Print a completion script for a shell and stop
     #[arg(long, value_name = "SHELL")]
     pub completions: Option<clap_complete::Shell>,
-    /// More ports: packet if such an interface exists, else tap
+    /// More ports: what their options say, else packet if such an interface exists, else tap
     #[arg(value_name = "PORT")]
     pub ports: Vec<String>,
 }
@@ -142,6 +162,10 @@ impl Flags {
         let kinds = [
             ("--tap", Some("tap"), &self.tap),
             ("--packet", Some("packet"), &self.packet),
+            ("--stream", Some("stream"), &self.stream),
+            ("--dgram", Some("dgram"), &self.dgram),
+            ("--udp", Some("udp"), &self.udp),
+            ("--fd", Some("fd"), &self.fd),
             ("", None, &self.ports),
         ];
         let ports = kinds.into_iter().flat_map(|(flag, kind, ports)| {
@@ -243,7 +267,7 @@ fn port_group(flag: &str, kind: Option<&str>, text: &str) -> Group {
     }
 }
 
-/// Takes `NAME[:OPTION[=VALUE]…]` apart. An address after `mac=` keeps its colons.
+/// Takes `NAME[:OPTION[=VALUE]…]` apart. An address after `mac=`, `local=` and `remote=` keeps its colons.
 #[must_use]
 pub fn parse_port(text: &str, at: &Origin) -> Vec<Entry> {
     let entry = |key: &str, value: Option<String>| Entry {
@@ -266,6 +290,18 @@ pub fn parse_port(text: &str, at: &Origin) -> Vec<Entry> {
             while let Some(octet) = parts.next_if(is_octet) {
                 mac.push(':');
                 mac.push_str(octet);
+            }
+        }
+        if let ("local" | "remote", Some(address)) = (key, &mut value) {
+            // An IPv6 address up to its bracket, and the number of the port.
+            let is_rest = |address: &str, part: &str| {
+                let is_open = address.starts_with('[') && !address.ends_with(']');
+                let is_number = !part.is_empty() && part.bytes().all(|c| c.is_ascii_digit());
+                is_open || is_number
+            };
+            while let Some(more) = parts.next_if(|part| is_rest(address, part)) {
+                address.push(':');
+                address.push_str(more);
             }
         }
         entries.push(entry(key, value));

@@ -8,7 +8,9 @@ use stp::PortNumber;
 
 use super::error::KeyError;
 use super::settings;
-use super::{Config, Io, PortConfig, PortKind, PortMode, PortSettings, StaticMac, VlanNumber};
+use super::{
+    Config, Endpoint, Io, PortConfig, PortKind, PortMode, PortSettings, StaticMac, VlanNumber,
+};
 use crate::port_name::{PortName, PortNameError};
 use crate::portset::PORTS_MAX;
 use crate::protect::{LoopDetection, StormControl};
@@ -54,7 +56,13 @@ pub(super) fn port_kind(text: &str) -> Result<PortKind, String> {
     match text {
         "tap" => Ok(PortKind::Tap),
         "packet" => Ok(PortKind::Packet),
-        _ => Err(format!("kind: '{text}' is not tap or packet")),
+        "stream" => Ok(PortKind::Stream),
+        "dgram" => Ok(PortKind::Dgram),
+        "udp" => Ok(PortKind::Udp),
+        "fd" => Ok(PortKind::Fd),
+        _ => Err(format!(
+            "kind: '{text}' is not tap, packet, stream, dgram, udp or fd"
+        )),
     }
 }
 
@@ -121,14 +129,17 @@ impl Config {
                 format!("a port '{name}' exists already"),
             ));
         }
-        let kind = kind.unwrap_or_else(|| match (world.interface_exists)(name.as_str()) {
+        let of_interface = || match (world.interface_exists)(name.as_str()) {
             true => PortKind::Packet,
             false => PortKind::Tap,
-        });
+        };
+        let kind = kind.or_else(|| PortKind::of_endpoint(settings));
+        let kind = kind.unwrap_or_else(of_interface);
         let fresh = PortConfig {
             number: self.number_for(settings.number)?,
             name,
             kind,
+            endpoint: Endpoint::of(kind, settings)?,
             mac: settings.mac.map(|mac| unicast("mac", mac)).transpose()?,
             mode: PortMode::default(),
             frames: None,

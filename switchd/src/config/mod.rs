@@ -5,6 +5,7 @@
 
 mod check;
 mod checked;
+mod endpoint;
 mod error;
 mod file;
 mod flags;
@@ -17,6 +18,7 @@ mod tree;
 mod vlan_number;
 
 pub use checked::{Config, PortConfig, StaticMac};
+pub use endpoint::Endpoint;
 pub use error::{ConfigError, KeyError, Origin, Problem};
 pub use file::{parse as parse_file, read as read_file};
 pub use flags::{Flags, parse_port};

@@ -4,7 +4,9 @@ use stp::{PathCost, PortPriority};
 
 use super::error::KeyError;
 use super::settings::{COST_RANGE, PORT_PRIORITY_RANGE, STORM_RANGE};
-use super::{Cost, PointToPoint, PortConfig, PortMode, PortSettings, StormLimit, VlanNumber};
+use super::{
+    Cost, Endpoint, PointToPoint, PortConfig, PortMode, PortSettings, StormLimit, VlanNumber,
+};
 use crate::protect::{StormControl, StormRate};
 use crate::vlan::default_vid;
 use crate::vlan_set::VlanSet;
@@ -28,6 +30,13 @@ impl PortConfig {
         }
         if settings.offload.is_some() && settings.offload != self.offload {
             return Err(KeyError::new("offload", "is fixed once the port exists"));
+        }
+        let written = self.endpoint.as_ref().map(Endpoint::written);
+        for (key, value) in settings.endpoint() {
+            let held = written.iter().flatten().find(|(held, _)| *held == key);
+            if value.is_some() && value.as_ref() != held.map(|(_, value)| value) {
+                return Err(KeyError::new(key, "is fixed once the port exists"));
+            }
         }
         port.mode = self.mode.with(settings)?;
         if let Some(frames) = settings.frames {

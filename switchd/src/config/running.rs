@@ -2,7 +2,7 @@
 
 use core::fmt::{self, Write};
 
-use super::{AcceptableFrames, Config, Io, PortConfig, PortKind, PortMode, StpConfig};
+use super::{AcceptableFrames, Config, Endpoint, Io, PortConfig, PortMode, StpConfig};
 use crate::protect::{LoopDetection, StormAction};
 
 /// Writes the configuration file of `config`: read back and checked, it gives the same configuration.
@@ -51,11 +51,10 @@ fn write_config(text: &mut String, config: &Config) -> fmt::Result {
 fn write_port(text: &mut String, port: &PortConfig) -> fmt::Result {
     writeln!(text, "\n[[port]]")?;
     writeln!(text, "name = {}", quoted(port.name.as_str()))?;
-    let kind = match port.kind {
-        PortKind::Tap => "tap",
-        PortKind::Packet => "packet",
-    };
-    writeln!(text, "kind = \"{kind}\"")?;
+    writeln!(text, "kind = \"{}\"", port.kind.name())?;
+    for (key, value) in port.endpoint.iter().flat_map(Endpoint::written) {
+        writeln!(text, "{key} = {}", quoted(&value))?;
+    }
     writeln!(text, "number = {}", port.number)?;
     if let Some(mac) = port.mac {
         writeln!(text, "mac = \"{mac}\"")?;

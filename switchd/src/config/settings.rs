@@ -18,6 +18,14 @@ pub enum PortKind {
     Tap,
     /// An AF_PACKET socket on an interface that exists already.
     Packet,
+    /// A unix stream socket, each frame behind its length.
+    Stream,
+    /// A unix datagram socket, a datagram a frame.
+    Dgram,
+    /// A UDP socket, a datagram a frame.
+    Udp,
+    /// A tap or socket that somebody else has opened.
+    Fd,
 }
 
 /// How the frames of taps are moved.
@@ -159,6 +167,21 @@ pub struct PortSettings {
     /// Whether unfinished frames cross the port (default what the switch says). Fixed once the port exists.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub offload: Option<bool>,
+    /// Kind stream: path where it listens for its peer. This and the four below are fixed once the port exists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listen: Option<String>,
+    /// Kind stream: path where its peer listens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connect: Option<String>,
+    /// Kinds dgram and udp: its own path, or address and port.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub local: Option<String>,
+    /// Kinds dgram and udp: its peer's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remote: Option<String>,
+    /// Kind fd: number of the descriptor.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fd: Option<u32>,
 }
 
 /// Whether a link has two ends only, as written.
@@ -210,7 +233,7 @@ pub(crate) const STORM_RANGE: &str = "off or a number of frames a second (1..100
 pub(crate) const COST_RANGE: &str = "auto or 1..200000000";
 
 /// The keys of a port, in the order `show running-config` writes them.
-pub const PORT_KEYS: [&str; 30] = [
+pub const PORT_KEYS: [&str; 35] = [
     "number",
     "mac",
     "access",
@@ -241,6 +264,11 @@ pub const PORT_KEYS: [&str; 30] = [
     "loop-detection",
     "down",
     "offload",
+    "listen",
+    "connect",
+    "local",
+    "remote",
+    "fd",
 ];
 
 impl PortSettings {
@@ -292,6 +320,11 @@ impl PortSettings {
             }
             "storm-action" => self.storm_action = Some(storm_action(key, value)?),
             "loop-detection" => self.loop_detection = Some(loop_detection(key, value)?),
+            "listen" => self.listen = Some(needed(key, value)?.to_owned()),
+            "connect" => self.connect = Some(needed(key, value)?.to_owned()),
+            "local" => self.local = Some(needed(key, value)?.to_owned()),
+            "remote" => self.remote = Some(needed(key, value)?.to_owned()),
+            "fd" => self.fd = Some(number(key, value, "the number of a descriptor")?),
             _ => self.down = Some(truth(key, value)?),
         }
         Ok(())

@@ -1,14 +1,18 @@
 //! The lines of a switch: each port's device, and what its link does.
 
+use std::hash::{BuildHasher, RandomState};
 use std::io;
 
 use pnet_base::MacAddr;
 use stp::PortNumber;
 
 use super::poller::Poller;
-use crate::config::{PortConfig, PortKind};
+use crate::config::{Endpoint, PortConfig, PortKind};
 use crate::link::{Change, Link, NamespaceId, Namespaces};
+use crate::port::datagram::Datagram;
+use crate::port::given;
 use crate::port::packet::Packet;
+use crate::port::stream::Stream;
 use crate::port::tap::Tap;
 use crate::port::{Device, PortError};
 use crate::sys::ethtool::{self, Speed};
@@ -52,8 +56,12 @@ impl Line {
         let offload = config.offload.unwrap_or(offload);
         let name = config.name.to_string();
         let home = namespaces.home_mut();
-        let (device, address) = match config.kind {
-            PortKind::Tap => {
+        let (device, address) = match &config.endpoint {
+            Some(endpoint) => {
+                let (device, address) = open_endpoint(&name, endpoint)?;
+                (device, address.unwrap_or_else(own_address))
+            }
+            None if config.kind == PortKind::Tap => {
                 let tap = Tap::create(&name, home, offload)?;
                 if let Some(trouble) = tap.trouble() {
                     eprintln!("switchd: port {name}: {trouble}; its frames are finished");
@@ -61,7 +69,7 @@ impl Line {
                 let address = tap.address();
                 (Device::Tap(tap), address)
             }
-            PortKind::Packet => {
+            None => {
                 let link = home
                     .by_name(&name)
                     .map_err(|error| PortError::new(&name, "look for its interface", error))?
@@ -103,6 +111,14 @@ impl Line {
         let result = match &self.device {
             Some(Device::Tap(tap)) => tap.set_carrier(enabled),
             Some(Device::Packet(packet)) => packet.set_up(namespaces.home_mut(), enabled),
+            Some(Device::Stream(stream)) => {
+                stream.set_enabled(enabled);
+                Ok(())
+            }
+            Some(Device::Datagram(datagram)) => {
+                datagram.set_enabled(enabled);
+                Ok(())
+            }
             None => Ok(()),
         };
         if let Err(error) = result {
@@ -126,6 +142,12 @@ impl Line {
                 let home = namespaces.home();
                 let found = namespaces.home_mut().by_index(index);
                 return self.looked_at_packet(home, index, found, namespaces);
+            }
+            Some(device @ (Device::Stream(_) | Device::Datagram(_))) => {
+                return match device.has_carrier() {
+                    Some(false) => LinkState::Down,
+                    Some(true) | None => LinkState::Up(Speed::default()),
+                };
             }
             None => return LinkState::Down,
         };
@@ -176,12 +198,20 @@ impl Line {
         }
     }
 
-    /// The tap's device was deleted, by hand or with the namespace it was in.
+    /// The tap's device was deleted, by hand or with the namespace it was in; or the only peer of a socket went.
     pub(super) fn gone(&mut self) {
         self.device = None;
         self.place = None;
         self.is_unwatched = false;
-        self.trouble = Some("the device was deleted; remove and add the port".to_owned());
+        let what = match self.kind {
+            PortKind::Fd => "the other end was closed",
+            PortKind::Tap
+            | PortKind::Packet
+            | PortKind::Stream
+            | PortKind::Dgram
+            | PortKind::Udp => "the device was deleted",
+        };
+        self.trouble = Some(format!("{what}; remove and add the port"));
     }
 
     fn packet_state(&self, link: &Link, namespaces: &mut Namespaces) -> LinkState {
@@ -207,7 +237,9 @@ impl Line {
                 Some(match &self.device {
                     Some(Device::Packet(_)) => self.packet_state(link, namespaces),
                     Some(Device::Tap(_)) if link.works() => LinkState::Up(Speed::default()),
-                    Some(Device::Tap(_)) | None => LinkState::Down,
+                    Some(Device::Tap(_) | Device::Stream(_) | Device::Datagram(_)) | None => {
+                        LinkState::Down
+                    }
                 })
             }
             Change::Now(link) => {
@@ -238,7 +270,7 @@ impl Line {
         poller: &Poller,
     ) -> LinkState {
         let state = self.look(namespaces, poller);
-        if self.device.is_some() || self.kind == PortKind::Tap {
+        if self.device.is_some() || self.kind != PortKind::Packet {
             return state;
         }
         match namespaces.home_mut().by_name(&self.name) {
@@ -295,6 +327,28 @@ impl Line {
             packet.restore(namespaces.home_mut());
         }
     }
+}
+
+fn open_endpoint(name: &str, endpoint: &Endpoint) -> Result<(Device, Option<MacAddr>), PortError> {
+    match endpoint {
+        Endpoint::Listen(path) => Ok((Device::Stream(Stream::listen(name, path)?), None)),
+        Endpoint::Connect(path) => Ok((Device::Stream(Stream::connect(name, path)?), None)),
+        Endpoint::Dgram { local, remote } => {
+            let datagram = Datagram::unix(name, local, remote)?;
+            Ok((Device::Datagram(datagram), None))
+        }
+        Endpoint::Udp { local, remote } => {
+            let datagram = Datagram::udp(name, *local, *remote)?;
+            Ok((Device::Datagram(datagram), None))
+        }
+        Endpoint::Descriptor(number) => given::open(name, *number),
+    }
+}
+
+/// An address for a port without interface: individual, locally administered, new every time, as a tap's is.
+fn own_address() -> MacAddr {
+    let [a, b, c, d, e, ..] = RandomState::new().hash_one(0_u64).to_be_bytes();
+    MacAddr(0x02, a, b, c, d, e)
 }
 
 /// Makes changes in `namespace` wake the loop.

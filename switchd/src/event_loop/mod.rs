@@ -21,6 +21,7 @@ use crate::link::{Change, NamespaceId, Namespaces, path_cost};
 use crate::port::{Mover, PortError, Reception};
 use crate::portset::PORTS_MAX;
 use crate::switch::Switch;
+use crate::sys::ethtool::Speed;
 
 use lines::{Line, LinkState};
 use outbox::Outbox;
@@ -228,7 +229,18 @@ impl Daemon {
             return;
         };
         let reception = self.mover.receive(port, device);
+        let carrier = match reception {
+            Reception::Carrier => device.has_carrier(),
+            Reception::Done | Reception::Gone => None,
+        };
+        if carrier == Some(true) {
+            self.set_link(now, port, LinkState::Up(Speed::default()));
+        }
         self.carry(now, port);
+        if carrier == Some(false) {
+            self.set_link(now, port, LinkState::Down);
+            self.flush();
+        }
         if reception == Reception::Gone {
             self.mover.detach(port);
             line_of(&mut self.lines, port).map(Line::gone);

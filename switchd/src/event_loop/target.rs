@@ -9,7 +9,7 @@ use stp::PortNumber;
 
 use super::lines::Line;
 use super::{Daemon, line_of};
-use crate::config::{Config, PortConfig, StaticMac, StpConfig};
+use crate::config::{Config, PortConfig, PortKind, StaticMac, StpConfig};
 use crate::control::{Error, ErrorCode, PortFacts, Target};
 use crate::event::FlushReason;
 use crate::port::{Device, FRAME_LEN_MAX, PortError};
@@ -101,6 +101,8 @@ impl Target for Daemon {
                 tap.describe(&by)
             }
             Some(Device::Packet(packet)) => packet.describe(),
+            Some(Device::Stream(stream)) => stream.describe(),
+            Some(Device::Datagram(datagram)) => datagram.describe(),
             None => "no interface".to_owned(),
         };
         if let Some(trouble) = &line.trouble {
@@ -116,6 +118,11 @@ impl Target for Daemon {
     }
 
     fn add_port(&mut self, now: Duration, port: PortConfig) -> Result<(), Error> {
+        if port.kind == PortKind::Fd {
+            // By number one could name any descriptor of the switch's own.
+            let message = "fd: descriptors are handed over when the switch starts";
+            return Err(Error::new(ErrorCode::BadValue, message.to_owned()));
+        }
         let line = Line::open(&port, &mut self.namespaces, self.config.offload)
             .map_err(|error| not_opened(&error))?;
         self.connect(now, &port, line)?;
@@ -200,10 +207,13 @@ fn not_opened(error: &PortError) -> Error {
     let code = match error {
         PortError::Missing { .. } => ErrorCode::NotFound,
         PortError::Exists(_) => ErrorCode::Exists,
-        PortError::NotEthernet(_) | PortError::Name(_) => ErrorCode::BadValue,
-        PortError::Privilege { .. } | PortError::NoTun(_) | PortError::System { .. } => {
-            ErrorCode::System
+        PortError::NotEthernet(_) | PortError::Name(_) | PortError::Descriptor { .. } => {
+            ErrorCode::BadValue
         }
+        PortError::Privilege { .. }
+        | PortError::NoTun(_)
+        | PortError::Path { .. }
+        | PortError::System { .. } => ErrorCode::System,
     };
     Error::new(code, error.to_string())
 }

@@ -27,6 +27,7 @@ pub(crate) struct Batch {
     oversize: u64,
     bad_offload: u64,
     missed: u64,
+    malformed: u64,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -115,6 +116,7 @@ impl Batch {
             oversize: 0,
             bad_offload: 0,
             missed: 0,
+            malformed: 0,
         }
     }
 
@@ -197,6 +199,11 @@ impl Batch {
         self.missed += frames;
     }
 
+    /// Counts what a stream's peer has sent that is no frame.
+    pub(crate) fn malform(&mut self) {
+        self.malformed += 1;
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.len
     }
@@ -208,7 +215,7 @@ impl Batch {
     }
 
     /// The frames refused since last asked, by reason.
-    pub(crate) fn take_drops(&mut self) -> [(DropReason, u64); 3] {
+    pub(crate) fn take_drops(&mut self) -> [(DropReason, u64); 4] {
         [
             (DropReason::Oversize, std::mem::take(&mut self.oversize)),
             (
@@ -216,6 +223,7 @@ impl Batch {
                 std::mem::take(&mut self.bad_offload),
             ),
             (DropReason::ReceiveFull, std::mem::take(&mut self.missed)),
+            (DropReason::BadFraming, std::mem::take(&mut self.malformed)),
         ]
     }
 
@@ -310,10 +318,11 @@ mod tests {
             [
                 (DropReason::Oversize, 2),
                 (DropReason::BadOffload, 0),
-                (DropReason::ReceiveFull, 0)
+                (DropReason::ReceiveFull, 0),
+                (DropReason::BadFraming, 0)
             ]
         );
-        assert_eq!(batch.take_drops().map(|(_, frames)| frames), [0; 3]);
+        assert_eq!(batch.take_drops().map(|(_, frames)| frames), [0; 4]);
     }
 
     #[test]

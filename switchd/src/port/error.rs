@@ -1,6 +1,7 @@
 //! Why a port could not be opened, and what helps.
 
 use std::io;
+use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
@@ -46,6 +47,30 @@ pub enum PortError {
         "port {0}: there is no /dev/net/tun; load the module (modprobe tun) or use packet ports"
     )]
     NoTun(String),
+    /// A path for a socket.
+    #[error("port {port}: cannot {doing} {}: {source}", path.display())]
+    Path {
+        /// The port.
+        port: String,
+        /// What was tried.
+        doing: &'static str,
+        /// Where.
+        path: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// A descriptor that was handed over.
+    #[error(
+        "port {port}: descriptor {number} is no tap without packet information and no connected socket: {source}"
+    )]
+    Descriptor {
+        /// The port.
+        port: String,
+        /// Its number.
+        number: u32,
+        /// What is wrong with it.
+        source: io::Error,
+    },
     /// Anything else the kernel said.
     #[error("port {port}: cannot {doing}: {source}")]
     System {
@@ -86,6 +111,16 @@ impl PortError {
         Self::Missing {
             port: port.to_owned(),
             others,
+        }
+    }
+
+    /// What `source` means when `doing` something with a socket at `path`.
+    pub(crate) fn at(port: &str, doing: &'static str, path: &Path, source: io::Error) -> Self {
+        Self::Path {
+            port: port.to_owned(),
+            doing,
+            path: path.to_owned(),
+            source,
         }
     }
 

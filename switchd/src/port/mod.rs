@@ -1,13 +1,19 @@
 //! Ports: where frames come in and go out, in batches, without waiting. A file per kind of port.
 
 pub(crate) mod batch;
+pub(crate) mod datagram;
 mod error;
+mod framing;
+pub(crate) mod given;
 mod headers;
 mod mover;
 pub mod offload;
 pub(crate) mod packet;
 pub mod segment;
+mod socket_file;
+pub(crate) mod stream;
 pub(crate) mod tap;
+mod watch;
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -17,7 +23,9 @@ pub(crate) use batch::Outgoing;
 pub use error::PortError;
 pub(crate) use mover::{Leaving, Mover};
 
+use datagram::Datagram;
 use packet::Packet;
+use stream::Stream;
 use tap::Tap;
 
 /// What a port is made of.
@@ -27,6 +35,10 @@ pub(crate) enum Device {
     Tap(Tap),
     /// Somebody's interface.
     Packet(Packet),
+    /// A stream socket and its peer.
+    Stream(Stream),
+    /// A datagram socket and its peer.
+    Datagram(Datagram),
 }
 
 /// How a turn of receiving ended.
@@ -34,7 +46,9 @@ pub(crate) enum Device {
 pub(crate) enum Reception {
     /// There may be more, or not: readiness says.
     Done,
-    /// The device was deleted; there will never be more.
+    /// The same, and a peer has come or gone: the device says which.
+    Carrier,
+    /// The device was deleted, or its only peer is gone; there will never be more.
     Gone,
 }
 
@@ -100,7 +114,9 @@ impl Sent {
                 | libc::ENODEV
                 | libc::ENXIO
                 | libc::EIO
-                | libc::EBADFD,
+                | libc::EBADFD
+                | libc::ECONNREFUSED
+                | libc::ENOTCONN,
             ) => (&mut self.down, true),
             Some(UNFINISHED) => (&mut self.unfinished, false),
             _ => (&mut self.refused, false),
@@ -116,14 +132,27 @@ impl Device {
         match self {
             Self::Tap(tap) => tap.descriptor(),
             Self::Packet(packet) => packet.descriptor(),
+            Self::Stream(stream) => stream.descriptor(),
+            Self::Datagram(datagram) => datagram.descriptor(),
         }
     }
 
     /// Readable when there are frames of bridge protocols, if they have a queue of their own.
     pub(crate) fn control_descriptor(&self) -> Option<BorrowedFd<'_>> {
         match self {
-            Self::Tap(_) => None,
+            Self::Tap(_) | Self::Stream(_) | Self::Datagram(_) => None,
             Self::Packet(packet) => Some(packet.control_descriptor()),
+        }
+    }
+}
+
+impl Device {
+    /// Whether a socket has a peer; `None` for an interface, of which rtnetlink tells.
+    pub(crate) fn has_carrier(&self) -> Option<bool> {
+        match self {
+            Self::Tap(_) | Self::Packet(_) => None,
+            Self::Stream(stream) => Some(stream.has_carrier()),
+            Self::Datagram(datagram) => Some(datagram.has_carrier()),
         }
     }
 }

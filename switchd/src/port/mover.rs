@@ -30,7 +30,7 @@ pub(crate) enum Leaving<'a> {
 }
 
 impl Leaving<'_> {
-    fn frames(&self) -> usize {
+    pub(super) fn frames(&self) -> usize {
         match self {
             Self::Relayed(queue) => queue.len(),
             Self::Own(_) => 1,
@@ -92,6 +92,8 @@ impl Mover {
             (Device::Tap(tap), Some(ring)) => tap.receive_by(ring, port, &mut self.batch),
             (Device::Tap(tap), None) => tap.receive(&mut self.batch),
             (Device::Packet(packet), _) => packet.receive(&mut self.batch),
+            (Device::Stream(stream), _) => stream.receive(&mut self.batch),
+            (Device::Datagram(datagram), _) => datagram.receive(&mut self.batch),
         }
     }
 
@@ -130,6 +132,10 @@ impl Mover {
                 }
                 (Some(Device::Tap(tap)), None) => tap.transmit(batch, leaving, segmenter),
                 (Some(Device::Packet(packet)), _) => packet.transmit(batch, leaving, segmenter),
+                (Some(Device::Stream(stream)), _) => stream.transmit(batch, leaving, segmenter),
+                (Some(Device::Datagram(datagram)), _) => {
+                    datagram.transmit(batch, leaving, segmenter)
+                }
                 (None, _) => Sent::nowhere(leaving.frames()),
             };
             count(port, sent);

@@ -175,13 +175,41 @@ impl Packet {
         leaving: Leaving<'_>,
         segmenter: &mut Segmenter,
     ) -> Sent {
-        let queue = match leaving {
-            Leaving::Relayed(queue) => queue,
-            Leaving::Own(frame) => {
-                let own = Written::finished(frame, HEADER_LEN);
-                return send_all(self.control.as_fd(), &[own]);
-            }
+        let way = Way {
+            socket: self.socket.as_fd(),
+            header_len: HEADER_LEN,
+            finishes: self.finishes,
         };
+        match leaving {
+            Leaving::Relayed(queue) => way.transmit(batch, queue, segmenter),
+            Leaving::Own(frame) => send_own(self.control.as_fd(), HEADER_LEN, frame),
+        }
+    }
+}
+
+/// Sends a frame of the switch itself.
+pub(super) fn send_own(socket: BorrowedFd<'_>, header_len: usize, frame: &[u8]) -> Sent {
+    send_all(socket, &[Written::finished(frame, header_len)])
+}
+
+/// How frames leave by a socket that takes one a message.
+#[derive(Debug)]
+pub(super) struct Way<'s> {
+    pub(super) socket: BorrowedFd<'s>,
+    /// Octets of the virtio-net header before each, or none.
+    pub(super) header_len: usize,
+    /// Frames leave finished.
+    pub(super) finishes: bool,
+}
+
+impl Way<'_> {
+    /// Sends frames of the batch.
+    pub(super) fn transmit(
+        &self,
+        batch: &Batch,
+        queue: &[Outgoing],
+        segmenter: &mut Segmenter,
+    ) -> Sent {
         let mut sent = Sent::default();
         let mut rest = queue;
         while !rest.is_empty() {
@@ -194,7 +222,7 @@ impl Packet {
             sent += self.send_written(
                 rest[..ready]
                     .iter()
-                    .map(|out| batch.written(out, HEADER_LEN)),
+                    .map(|out| batch.written(out, self.header_len)),
             );
             if unfinished.is_some() {
                 sent += self.finish(batch, &rest[ready], segmenter);
@@ -215,7 +243,7 @@ impl Packet {
 
     /// Sends finished frames.
     fn send<'a>(&self, frames: impl Iterator<Item = &'a [u8]>) -> Sent {
-        self.send_written(frames.map(|frame| Written::finished(frame, HEADER_LEN)))
+        self.send_written(frames.map(|frame| Written::finished(frame, self.header_len)))
     }
 
     fn send_written<'a>(&self, mut frames: impl Iterator<Item = Written<'a>>) -> Sent {
@@ -230,7 +258,7 @@ impl Packet {
             if len == 0 {
                 return sent;
             }
-            sent += send_all(self.socket.as_fd(), &written[..len]);
+            sent += send_all(self.socket, &written[..len]);
         }
     }
 }

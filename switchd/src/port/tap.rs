@@ -5,7 +5,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, IoSlice, Read, Write};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -59,6 +59,8 @@ enum Side {
     Header(File),
     /// Finished frames and nothing else.
     Finished(Iface),
+    /// The same of a tap that was handed over.
+    Plain(File),
 }
 
 /// Where a tap's kernel end is.
@@ -109,12 +111,39 @@ impl Tap {
             .map_err(|error| PortError::new(name, "set up its tap", error))
     }
 
+    /// A tap that somebody else has made, and set up as he wants it.
+    ///
+    /// # Errors
+    /// It is no tap, or frames of it begin with packet information.
+    pub(super) fn given(descriptor: OwnedFd) -> io::Result<Self> {
+        let flags = tun::flags(descriptor.as_fd())?;
+        if flags & libc::IFF_TAP == 0 || flags & libc::IFF_NO_PI == 0 {
+            return Err(io::Error::from_raw_os_error(libc::EINVAL));
+        }
+        let file = File::from(descriptor);
+        let nonblocking = nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::O_NONBLOCK);
+        nix::fcntl::fcntl(&file, nonblocking)?;
+        let side = match flags & libc::IFF_VNET_HDR {
+            0 => Side::Plain(file),
+            _ => Side::Header(file),
+        };
+        Self::on(side, None)
+    }
+
     fn set_up(
         side: Side,
         name: &str,
         home: &mut Namespace,
         trouble: Option<String>,
     ) -> io::Result<Self> {
+        let tap = Self::on(side, trouble)?;
+        let link = home.by_name(name)?;
+        let link = link.ok_or_else(|| io::Error::from_raw_os_error(libc::ENODEV))?;
+        home.set(link.index, Setting::Up(true))?;
+        Ok(tap)
+    }
+
+    fn on(side: Side, trouble: Option<String>) -> io::Result<Self> {
         let file = side.descriptor();
         let mut offloads = OFFLOADS[OFFLOADS.len() - 1].1;
         if side.header_len() > 0 {
@@ -126,9 +155,6 @@ impl Tap {
             offloads = granted.map_or(offloads, |(_, words)| words);
         }
         let address = port_address(tun::address(file)?);
-        let link = home.by_name(name)?;
-        let link = link.ok_or_else(|| io::Error::from_raw_os_error(libc::ENODEV))?;
-        home.set(link.index, Setting::Up(true))?;
         Ok(Self {
             side,
             address,
@@ -146,8 +172,8 @@ impl Tap {
     pub(crate) fn describe(&self, by: &str) -> String {
         let header = match (&self.side, &self.trouble) {
             (Side::Header(_), _) => format!("virtio-net header, offloads: {}", self.offloads),
-            (Side::Finished(_), None) => "frames finished".to_owned(),
-            (Side::Finished(_), Some(why)) => format!("frames finished ({why})"),
+            (Side::Finished(_) | Side::Plain(_), None) => "frames finished".to_owned(),
+            (Side::Finished(_) | Side::Plain(_), Some(why)) => format!("frames finished ({why})"),
         };
         format!("tap, {by}, {header}")
     }
@@ -244,7 +270,7 @@ impl Tap {
     fn unfinished(&self, batch: &Batch, outgoing: &Outgoing) -> Option<Offload> {
         match self.side {
             Side::Header(_) => None,
-            Side::Finished(_) => batch.unfinished(outgoing),
+            Side::Finished(_) | Side::Plain(_) => batch.unfinished(outgoing),
         }
     }
 
@@ -351,7 +377,7 @@ impl Side {
 
     fn descriptor(&self) -> BorrowedFd<'_> {
         match self {
-            Self::Header(file) => file.as_fd(),
+            Self::Header(file) | Self::Plain(file) => file.as_fd(),
             Self::Finished(tap) => tun::file_side(tap),
         }
     }
@@ -359,13 +385,13 @@ impl Side {
     fn header_len(&self) -> usize {
         match self {
             Self::Header(_) => HEADER_LEN,
-            Self::Finished(_) => 0,
+            Self::Finished(_) | Self::Plain(_) => 0,
         }
     }
 
     fn read(&self, place: &mut [u8]) -> io::Result<usize> {
         match self {
-            Self::Header(file) => (&mut &*file).read(place),
+            Self::Header(file) | Self::Plain(file) => (&mut &*file).read(place),
             Self::Finished(tap) => tap.recv(place),
         }
     }
@@ -373,10 +399,14 @@ impl Side {
     fn write(&self, written: &Written<'_>) -> io::Result<usize> {
         let parts = [IoSlice::new(written.head()), IoSlice::new(written.body)];
         match self {
-            Self::Header(file) if written.head().is_empty() => (&mut &*file).write(written.body),
+            Self::Header(file) | Self::Plain(file) if written.head().is_empty() => {
+                (&mut &*file).write(written.body)
+            }
             Self::Finished(tap) if written.head().is_empty() => tap.send(written.body),
             // A changed beginning: two pieces, one write.
-            Self::Header(_) | Self::Finished(_) => Ok(writev(self.descriptor(), &parts)?),
+            Self::Header(_) | Self::Finished(_) | Self::Plain(_) => {
+                Ok(writev(self.descriptor(), &parts)?)
+            }
         }
     }
 }

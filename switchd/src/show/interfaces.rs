@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::dotted;
-use crate::config::{AcceptableFrames, PortKind, PortMode};
+use crate::config::{AcceptableFrames, PortMode};
 use crate::control::Interface;
 
 /// A line per port: what `show interfaces status` is on IOS.
@@ -20,7 +20,7 @@ pub fn interface_status(interfaces: &[Interface]) -> String {
             "{:<16} {:<4} {:<6} {:<12} {mode:<12} {vlan:<16} {}",
             port.name,
             port.number,
-            kind(port.kind),
+            port.kind.name(),
             status(port),
             port.state
         );
@@ -74,7 +74,7 @@ pub fn interface(port: &Interface) -> String {
         ),
         format!(
             "  Hardware is {}, port number {}, address is {}",
-            kind(port.kind),
+            port.kind.name(),
             port.number,
             dotted(port.mac)
         ),
@@ -113,13 +113,6 @@ fn status(port: &Interface) -> &'static str {
         (false, _) => "disabled",
         (true, true) => "connected",
         (true, false) => "notconnect",
-    }
-}
-
-const fn kind(kind: PortKind) -> &'static str {
-    match kind {
-        PortKind::Tap => "tap",
-        PortKind::Packet => "packet",
     }
 }
 
@@ -164,6 +157,7 @@ mod tests {
     use pnet_base::MacAddr;
 
     use super::*;
+    use crate::config::PortKind;
     use crate::control::Counters;
     use crate::vlan::default_vid;
 

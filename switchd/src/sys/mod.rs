@@ -6,6 +6,7 @@
 #[cfg(test)]
 pub(crate) mod allocations;
 pub(crate) mod ethtool;
+pub(crate) mod inherited;
 pub(crate) mod mmsg;
 pub(crate) mod packet;
 pub(crate) mod traffic;

@@ -102,6 +102,20 @@ pub(crate) fn name(tap: BorrowedFd<'_>) -> io::Result<String> {
     Ok(name.to_string_lossy().into_owned())
 }
 
+/// The flags that the tap was made with (`IFF_*`).
+///
+/// # Errors
+/// It is no tap.
+pub(crate) fn flags(tap: BorrowedFd<'_>) -> io::Result<libc::c_int> {
+    let mut request = request("unset")?;
+    // SAFETY: TUNGETIFF writes one `struct ifreq`, which `request` is and outlives the call.
+    check(unsafe { libc::ioctl(tap.as_raw_fd(), libc::TUNGETIFF, &raw mut request) })?;
+    // SAFETY: TUNGETIFF has written the flags, and any octets are flags.
+    let flags = unsafe { request.ifr_ifru.ifru_flags };
+    // They are 16 bits without sign.
+    Ok(libc::c_int::from(u16::from_ne_bytes(flags.to_ne_bytes())))
+}
+
 /// The address of the kernel end, whatever namespace it is in.
 ///
 /// # Errors

@@ -173,6 +173,7 @@ pub(crate) fn port(port: u16, kind: PortKind, name: &str) -> PortConfig {
         number: number(port),
         name: name.parse().unwrap(),
         kind,
+        endpoint: None,
         mac: None,
         mode: PortMode::default(),
         frames: None,

@@ -197,7 +197,7 @@ impl Twin {
             Setting::Port { endpoint, settings } => {
                 let command = Command::SetPort {
                     port: endpoint.port.clone(),
-                    settings: settings.clone(),
+                    settings: settings.as_ref().clone(),
                 };
                 (&endpoint.node, vec![command], endpoint.to_string())
             }

@@ -39,10 +39,10 @@ fn unambiguous_beginnings_stand_for_the_word() {
 fn every_setting_becomes_its_command() {
     let port = |settings| {
         Action::Ask(
-            Command::SetPort {
+            Box::new(Command::SetPort {
                 port: "p1".to_owned(),
                 settings,
-            },
+            }),
             Output::Plain,
         )
     };
@@ -181,13 +181,13 @@ fn a_port_may_be_called_like_a_word() {
     };
     assert_eq!(
         parsed("show interfaces p1"),
-        Action::Ask(command, Output::OnePort)
+        Action::Ask(Box::new(command), Output::OnePort)
     );
     let command = Command::RemovePort {
         port: "port".to_owned(),
     };
     assert_eq!(
         parsed("remove port port"),
-        Action::Ask(command, Output::Plain)
+        Action::Ask(Box::new(command), Output::Plain)
     );
 }
