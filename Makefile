@@ -2,7 +2,7 @@
 CARGO ?= cargo
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: all build demo bench microbench test soak interop lint setup help
+.PHONY: all build demo bench microbench callgrind test soak interop lint setup help
 
 all: build
 
@@ -23,8 +23,12 @@ bench: build setup ## the switch beside its peers (BENCH="--quick": a look), vir
 	$(CARGO) bench --locked -p labs --bench sim
 	$(CARGO) bench --locked -p cam --bench table
 
-microbench: ## nanoseconds and allocations of every call of the CAM, by how much it holds
+microbench: ## nanoseconds and allocations: CAM, forwarding decision, codecs
 	$(CARGO) bench --locked -p cam --bench table
+	$(CARGO) bench --locked -p switchd --bench frame_path
+
+callgrind: ## instructions of the frame path against the figures kept (needs valgrind; UPDATE=1 keeps new ones)
+	$(CARGO) bench --locked -p switchd --bench instructions -- $(if $(UPDATE),--update)
 
 setup: ## install the peers the tests talk to (Debian packages)
 	@.ci/setup
