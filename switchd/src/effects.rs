@@ -9,7 +9,7 @@ use stp::{Action, Bpdu, Inconsistency, PortNumber, PortState, TopologyChangeKind
 
 use crate::counters::DropReason;
 use crate::event::{Event, FlushReason, TopologyChangeStep};
-use crate::forward::{Forwarding, Lesson, ReservedAddress, Verdict};
+use crate::forward::{Egress, Forwarding, Lesson, ReservedAddress, Verdict};
 use crate::frame::Cause;
 use crate::port_name::PortName;
 use crate::ports::Ports;
@@ -41,17 +41,17 @@ impl Switch {
             return;
         }
         let reason = match decision.verdict {
-            Verdict::Relay {
-                tag,
-                strip,
-                tagged,
-                untagged,
-            } => {
-                for port in tagged.iter() {
-                    out.transmit(port, Relayed::new(frame, strip, Some(tag)));
-                }
-                for port in untagged.iter() {
-                    out.transmit(port, Relayed::new(frame, strip, None));
+            Verdict::Relay { tag, strip, egress } => {
+                let mut transmit = |port, tagged: bool| {
+                    out.transmit(port, Relayed::new(frame, strip, tagged.then_some(tag)));
+                };
+                match egress {
+                    Egress::Port { port, tagged } => transmit(port, tagged),
+                    Egress::Flood => {
+                        for (port, tagged) in self.forwarding.flood(tag.vid, port) {
+                            transmit(port, tagged);
+                        }
+                    }
                 }
                 return;
             }

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use cam::{Learned, MacTable, Origin};
+use cam::{Entry, Learned, MacTable, Origin};
 use etherparse::VlanId;
 use pnet_base::MacAddr;
 use serde::{Deserialize, Serialize};
@@ -13,17 +13,13 @@ use stp::{PortNumber, PortState, TreeId};
 
 use crate::counters::DropReason;
 use crate::frame::Header;
-use crate::portset::PortSet;
+use crate::portset::{FloodPorts, PortSet};
 use crate::tag::Tci;
 use crate::trees::TreeMap;
-use crate::vlan::{AcceptableFrames, PortMode, VlanTable};
+use crate::vlan::{AcceptableFrames, PortMode, VlanRow, VlanTable};
 
 /// What is done with a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "lives on the stack for the length of one frame; a box would be an allocation per frame"
-)]
 pub enum Verdict {
     /// It leaves by these ports, in its two forms.
     Relay {
@@ -31,10 +27,8 @@ pub enum Verdict {
         tag: Tci,
         /// Whether the tag it came with is taken off (and, where tagged, replaced).
         strip: bool,
-        /// Ports that send it tagged.
-        tagged: PortSet,
-        /// Ports that send it untagged.
-        untagged: PortSet,
+        /// Where it leaves.
+        egress: Egress,
     },
     /// It went to a reserved address: for this switch, never relayed.
     Deliver(ReservedAddress),
@@ -45,6 +39,21 @@ pub enum Verdict {
     },
     /// It goes nowhere.
     Drop(DropReason),
+}
+
+/// By which ports a frame leaves, in which form. The ports of a flood are not listed: a set of them is 128 octets, and
+/// a verdict is copied several times on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Egress {
+    /// One port, known from the CAM.
+    Port {
+        /// The port.
+        port: PortNumber,
+        /// Whether it sends the frame tagged.
+        tagged: bool,
+    },
+    /// All other ports that carry the VLAN and forward; at least one.
+    Flood,
 }
 
 /// How the process ends before egress.
@@ -139,6 +148,8 @@ struct ActiveTopology {
 #[derive(Clone, Debug)]
 pub(crate) struct Forwarding {
     ingress: Vec<Option<Ingress>>,
+    /// The highest port number in use, or 1.
+    last: PortNumber,
     vlans: VlanTable,
     trees: TreeMap,
     /// In the order of the map's slots.
@@ -151,6 +162,7 @@ impl Forwarding {
     pub(crate) fn new() -> Self {
         Self {
             ingress: Vec::new(),
+            last: PortNumber::MIN,
             vlans: VlanTable::new(std::iter::empty()),
             trees: TreeMap::common(),
             topologies: vec![ActiveTopology::default()],
@@ -182,7 +194,9 @@ impl Forwarding {
     ) {
         self.vlans = VlanTable::new(ports.clone().map(|(port, mode, _, _)| (port, mode)));
         self.ingress.clear();
+        self.last = PortNumber::MIN;
         for (port, mode, acceptable, filtering) in ports {
+            self.last = self.last.max(port);
             let index = usize::from(port.get());
             if self.ingress.len() <= index {
                 self.ingress.resize(index + 1, None);
@@ -280,16 +294,29 @@ impl Forwarding {
         if !topology.forwarding.contains(port) {
             return drop(DropReason::PortState);
         }
-        let candidates = row.members.intersection(&topology.forwarding);
-        let (egress, kind) =
-            egress(cam, now, port, tag.vid, header.destination, candidates).map_err(End::Drop)?;
-        *flooded = kind;
-        Ok(Verdict::Relay {
-            tag,
-            strip,
-            tagged: egress.difference(&row.untagged),
-            untagged: egress.intersection(&row.untagged),
-        })
+        let known = if header.destination.is_multicast() {
+            None
+        } else {
+            cam.entry(now, tag.vid, header.destination)
+        };
+        let egress = match known {
+            Some(entry) => known_egress(entry, port, row, &topology.forwarding),
+            None if self.flood(tag.vid, port).next().is_none() => Err(DropReason::NoEgress),
+            None => {
+                *flooded = Some(Flood::of(header.destination));
+                Ok(Egress::Flood)
+            }
+        };
+        let egress = egress.map_err(End::Drop)?;
+        Ok(Verdict::Relay { tag, strip, egress })
+    }
+
+    /// The ports of [`Egress::Flood`] for a frame that came by `ingress`, each with whether it sends tagged; those that
+    /// do come first.
+    pub(crate) fn flood(&self, vlan: VlanId, ingress: PortNumber) -> FloodPorts<'_> {
+        let row = self.vlans.row(vlan);
+        let forwarding = &self.topology(vlan).forwarding;
+        FloodPorts::new(&row.members, &row.untagged, forwarding, ingress, self.last)
     }
 }
 
@@ -322,35 +349,21 @@ impl Ingress {
     }
 }
 
-/// Where a frame for `destination` leaves, among `candidates`: members of its VLAN that forward.
-fn egress(
-    cam: &MacTable<PortNumber>,
-    now: Duration,
+/// Where a frame for a known station leaves, if its port is a member of the VLAN and forwards.
+fn known_egress(
+    entry: Entry<PortNumber>,
     ingress: PortNumber,
-    vlan: VlanId,
-    destination: MacAddr,
-    candidates: PortSet,
-) -> Result<(PortSet, Option<Flood>), DropReason> {
-    let known = if destination.is_multicast() {
-        None
-    } else {
-        cam.entry(now, vlan, destination)
-    };
-    let Some(entry) = known else {
-        let mut flood = candidates;
-        flood.remove(ingress);
-        return if flood.is_empty() {
-            Err(DropReason::NoEgress)
-        } else {
-            Ok((flood, Some(Flood::of(destination))))
-        };
-    };
+    row: &VlanRow,
+    forwarding: &PortSet,
+) -> Result<Egress, DropReason> {
+    let port = entry.port;
     if entry.origin == Origin::Local {
         Err(DropReason::OwnAddress)
-    } else if entry.port == ingress {
+    } else if port == ingress {
         Err(DropReason::SamePort)
-    } else if candidates.contains(entry.port) {
-        Ok((PortSet::single(entry.port), None))
+    } else if row.members.contains(port) && forwarding.contains(port) {
+        let tagged = !row.untagged.contains(port);
+        Ok(Egress::Port { port, tagged })
     } else {
         Err(DropReason::EgressFilter)
     }

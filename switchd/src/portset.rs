@@ -116,6 +116,75 @@ impl Iterator for Members {
     }
 }
 
+/// The ports of a flood, each with whether it sends the frame tagged. Walks the sets where they lie: a copy of one is
+/// 128 octets.
+pub(crate) struct FloodPorts<'a> {
+    members: &'a PortSet,
+    untagged: &'a PortSet,
+    forwarding: &'a PortSet,
+    ingress: PortNumber,
+    /// Words that can have members.
+    words: u16,
+    /// Whether those that send tagged are being told; the others follow.
+    tagged: bool,
+    /// The next word to look at.
+    word: u16,
+    /// What is left of the word before it.
+    bits: u64,
+}
+
+impl<'a> FloodPorts<'a> {
+    /// Of `members` that forward all but `ingress`; of them, those not in `untagged` send tagged. No member is above
+    /// `last`: most switches have few ports, and the empty words of three sets are not worth a look.
+    pub(crate) fn new(
+        members: &'a PortSet,
+        untagged: &'a PortSet,
+        forwarding: &'a PortSet,
+        ingress: PortNumber,
+        last: PortNumber,
+    ) -> Self {
+        Self {
+            members,
+            untagged,
+            forwarding,
+            ingress,
+            words: last.get() / 64 + 1,
+            tagged: true,
+            word: 0,
+            bits: 0,
+        }
+    }
+}
+
+impl Iterator for FloodPorts<'_> {
+    type Item = (PortNumber, bool);
+
+    #[inline]
+    fn next(&mut self) -> Option<(PortNumber, bool)> {
+        loop {
+            while self.bits != 0 {
+                let low = u16::try_from(self.bits.trailing_zeros()).expect("below 64");
+                self.bits &= self.bits - 1;
+                let port = PortNumber::new((self.word - 1) * 64 + low)?;
+                if port != self.ingress {
+                    return Some((port, self.tagged));
+                }
+            }
+            if self.word == self.words {
+                if !self.tagged {
+                    return None;
+                }
+                (self.tagged, self.word) = (false, 0);
+            }
+            let index = usize::from(self.word);
+            let untagged = self.untagged.0[index];
+            let form = if self.tagged { !untagged } else { untagged };
+            self.bits = self.members.0[index] & self.forwarding.0[index] & form;
+            self.word += 1;
+        }
+    }
+}
+
 impl Default for PortSet {
     fn default() -> Self {
         Self::EMPTY

@@ -234,26 +234,27 @@ fn under_test(ports: &BTreeMap<u16, ModelPort>) -> Forwarding {
 }
 
 /// What leaves by which port, as octets.
-fn octets(verdict: Verdict, frame: &[u8]) -> BTreeMap<u16, Vec<u8>> {
-    let Verdict::Relay {
-        tag,
-        strip,
-        tagged,
-        untagged,
-    } = verdict
-    else {
+fn octets(
+    forwarding: &Forwarding,
+    ingress: u16,
+    verdict: Verdict,
+    frame: &[u8],
+) -> BTreeMap<u16, Vec<u8>> {
+    let Verdict::Relay { tag, strip, egress } = verdict else {
         return BTreeMap::new();
     };
-    let form = |port: PortNumber, tag| {
+    let form = |port: PortNumber, tagged: bool| {
         let mut out = Vec::new();
-        Relayed::new(frame, strip, tag).write_to(&mut out);
+        Relayed::new(frame, strip, tagged.then_some(tag)).write_to(&mut out);
         (port.get(), out)
     };
-    tagged
-        .iter()
-        .map(|port| form(port, Some(tag)))
-        .chain(untagged.iter().map(|port| form(port, None)))
-        .collect()
+    match egress {
+        Egress::Port { port, tagged } => BTreeMap::from([form(port, tagged)]),
+        Egress::Flood => forwarding
+            .flood(tag.vid, number(ingress))
+            .map(|(port, tagged)| form(port, tagged))
+            .collect(),
+    }
 }
 
 proptest! {
@@ -270,7 +271,7 @@ proptest! {
         for (port, frame) in frames {
             let decision = forwarding.decide(&mut cam, NOW, number(port), &frame);
             let expected = model.receive(&ports, port, &frame);
-            prop_assert_eq!(octets(decision.verdict, &frame), expected, "{:?}", decision);
+            prop_assert_eq!(octets(&forwarding, port, decision.verdict, &frame), expected, "{:?}", decision);
             for (&(vid, address), &port) in &model.cam {
                 let found = cam.lookup(NOW, VlanId::try_new(vid).unwrap(), address.into());
                 prop_assert_eq!(found, Some(number(port)));
@@ -285,8 +286,9 @@ proptest! {
         frame in proptest::collection::vec(any::<u8>(), 0..64),
     ) {
         let mut cam = MacTable::new(MacTableConfig::default());
-        let decision = under_test(&ports).decide(&mut cam, NOW, number(from), &frame);
-        let out: BTreeSet<u16> = octets(decision.verdict, &frame).into_keys().collect();
+        let forwarding = under_test(&ports);
+        let decision = forwarding.decide(&mut cam, NOW, number(from), &frame);
+        let out: BTreeSet<u16> = octets(&forwarding, from, decision.verdict, &frame).into_keys().collect();
         prop_assert!(!out.contains(&from));
         prop_assert!(frame.len() >= 14 || decision.verdict == Verdict::Drop(DropReason::Runt));
     }
@@ -399,7 +401,7 @@ fn priority_and_drop_eligibility_survive_a_trunk() {
     let mut cam = MacTable::new(MacTableConfig::default());
     let frame = ethernet(2, 1, &[0x81, 0, 0xb0, 20, 8, 0, 1, 2, 3]);
     let decision = forwarding.decide(&mut cam, NOW, number(4), &frame);
-    let out = octets(decision.verdict, &frame);
+    let out = octets(&forwarding, 4, decision.verdict, &frame);
     assert_eq!(out, BTreeMap::from([(5, frame)]));
 }
 
