@@ -3,7 +3,7 @@
 
 use core::fmt;
 use core::time::Duration;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use pnet_base::MacAddr;
@@ -20,8 +20,9 @@ use super::id::{FlowId, NodeId, PortRef, WireId};
 use super::map::Map;
 use super::observe::{Notice, Observer};
 use super::operation::Power;
+use super::parts::{Parts, Wiring};
 use super::queue::{Queue, Slab, What, nanos};
-use super::wire::{LinkState, LossReason, Wire};
+use super::wire::{LossReason, Wire};
 
 /// Findings kept with their paths; more are counted only.
 const FINDINGS_MAX: usize = 1_000;
@@ -63,6 +64,7 @@ pub(super) struct Fabric {
     pub(super) wires: Vec<Wire>,
     /// Indexed by node.
     pub(super) power: Vec<Power>,
+    pub(super) parts: Parts,
     pub(super) queue: Queue,
     pub(super) arrivals: Slab<Arrival>,
     pub(super) flows: Flows,
@@ -92,6 +94,7 @@ impl Fabric {
             map: Map::default(),
             wires: Vec::new(),
             power: Vec::new(),
+            parts: Parts::default(),
             queue: Queue::default(),
             arrivals: Slab::default(),
             flows: Flows::default(),
@@ -168,12 +171,22 @@ impl Fabric {
             map,
             wires,
             power,
+            parts,
             now,
             ..
         } = self;
         flows.end(*now, track, |from, to| {
-            carrier(map, wires, power, to) && connected(map, wires, power, from, to)
+            let wiring = Wiring { map, wires, power };
+            carrier(map, wires, power, to) && parts.connected(wiring, from, to)
         });
+    }
+
+    /// Whether there is a way between the ports at all.
+    #[cfg(test)]
+    pub(super) fn connected(&mut self, from: PortRef, to: PortRef) -> bool {
+        let (map, wires, power) = (&self.map, &self.wires[..], &self.power[..]);
+        let wiring = Wiring { map, wires, power };
+        self.parts.connected(wiring, from, to)
     }
 
     /// Puts a frame on the wire at `from`. Says whether the port could take it.
@@ -302,7 +315,7 @@ fn wire_ends(wires: &[Wire], id: WireId) -> usize {
     wires[id.index()].ends.len()
 }
 
-fn carrier(map: &Map, wires: &[Wire], power: &[Power], port: PortRef) -> bool {
+pub(super) fn carrier(map: &Map, wires: &[Wire], power: &[Power], port: PortRef) -> bool {
     let Some((id, index)) = map.wire_at(port) else {
         return false;
     };
@@ -312,35 +325,6 @@ fn carrier(map: &Map, wires: &[Wire], power: &[Power], port: PortRef) -> bool {
         power.get(node.index()) != Some(&Power::Off)
     };
     wire.has_carrier(index, is_on)
-}
-
-/// Whether there is a way by wires that work over bridges that run. Cost: the wires on the way, times log.
-fn connected(map: &Map, wires: &[Wire], power: &[Power], from: PortRef, to: PortRef) -> bool {
-    let works = |wire: WireId| wires[wire.index()].state == LinkState::Up;
-    let start = map.wire_at(from).map(|(wire, _)| wire);
-    let mut open: Vec<WireId> = start.into_iter().filter(|wire| works(*wire)).collect();
-    let mut seen: BTreeSet<WireId> = open.iter().copied().collect();
-    while let Some(wire) = open.pop() {
-        for end in wires[wire.index()].ends.iter().filter(|end| end.plugged) {
-            if end.port == to {
-                return true;
-            }
-            let node = end.port.node;
-            if !map.is_bridge(node) || power.get(node.index()) != Some(&Power::On) {
-                continue;
-            }
-            for (port, _) in map.ports(node) {
-                let next = map.wire_at(port).map(|(wire, _)| wire);
-                if let Some(next) = next.filter(|next| works(*next))
-                    && carrier(map, wires, power, port)
-                    && seen.insert(next)
-                {
-                    open.push(next);
-                }
-            }
-        }
-    }
-    false
 }
 
 /// What a switch put on its ports while it acted, to be counted once it is free again.

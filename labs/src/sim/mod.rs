@@ -61,6 +61,7 @@ mod id;
 mod map;
 mod observe;
 mod operation;
+mod parts;
 mod pcap;
 mod queue;
 pub mod rng;

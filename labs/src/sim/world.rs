@@ -195,6 +195,11 @@ impl World {
         self.fabric.has_carrier(port)
     }
 
+    #[cfg(test)]
+    pub(super) fn connected(&mut self, from: PortRef, to: PortRef) -> bool {
+        self.fabric.connected(from, to)
+    }
+
     /// What one port of a running bridge counted.
     #[must_use]
     pub fn counters(&self, port: PortRef) -> Option<&PortCounters> {

@@ -67,7 +67,7 @@ struct DomainGrowth {
     /// What chance is drawn from.
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
-    /// Trials of every point, instead of 1 to 30 by size.
+    /// Trials of every point, instead of 1 to 20 by size.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     trials: Option<u32>,
     /// The largest network.

@@ -231,7 +231,7 @@ impl Default for Plan {
 }
 
 /// Trials of a point of the depth chapter: small networks, much chance.
-const DEPTH_TRIALS: u32 = 7;
+const DEPTH_TRIALS: u32 = 5;
 
 impl Plan {
     /// The present form of plans and tables.
@@ -323,10 +323,10 @@ fn trials_of(family: Family) -> impl Fn(u32) -> u32 {
             size,
             seed: 1,
         };
-        let affordable = 2_000 / key.cost();
-        // One trial of the largest can take a minute.
+        let affordable = 1_000 / key.cost();
+        // One trial of the largest can take half a minute.
         let least = if size < 500 { 3 } else { 1 };
-        u32::try_from(affordable.clamp(least, 30)).unwrap_or(30)
+        u32::try_from(affordable.clamp(least, 20)).unwrap_or(20)
     }
 }
 

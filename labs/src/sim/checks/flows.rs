@@ -47,6 +47,24 @@ pub struct Flow {
     /// Copies lost by chance: then it is no blackhole.
     unlucky: bool,
     last: Option<(Rc<Hop>, &'static str)>,
+    relayed: Relayers,
+}
+
+/// Bridges that have relayed a copy of a frame.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Relayers(Vec<u64>);
+
+impl Relayers {
+    /// Adds a bridge; `false` if it was there.
+    fn insert(&mut self, bridge: NodeId) -> bool {
+        let (word, bit) = (bridge.index() / 64, bridge.index() % 64);
+        if self.0.len() <= word {
+            self.0.resize(word + 1, 0);
+        }
+        let before = self.0[word];
+        self.0[word] |= 1 << bit;
+        before != self.0[word]
+    }
 }
 
 /// An arrival at a station.
@@ -191,6 +209,7 @@ impl Flows {
             keep,
             unlucky: false,
             last: None,
+            relayed: Relayers::default(),
         };
         self.flows.insert(id, flow);
         Track {
@@ -225,7 +244,10 @@ impl Flows {
 
     /// A bridge is about to relay a copy that came in `at` one of its ports.
     pub(crate) fn relay(&mut self, now: Duration, track: &Track, at: PortRef) -> Relay {
-        let returned = track.path.has_passed(at.node);
+        // Only where some copy has passed already need this one's way be looked at, which may be long.
+        let flow = self.flows.get_mut(&track.flow);
+        let first = flow.is_some_and(|flow| flow.relayed.insert(at.node));
+        let returned = !first && track.path.has_passed(at.node);
         let path = Rc::new(Hop {
             at,
             previous: Some(track.path.clone()),

@@ -82,6 +82,7 @@ impl World {
         let place = self.fabric.wires.get_mut(wire.index());
         let place = place.ok_or(WorldError::NoWire(wire))?;
         place.set_state(state);
+        self.fabric.parts.forget();
         let ends = self.fabric.map.ends(wire).to_vec();
         self.sync_carrier(&ends);
         Ok(())
@@ -93,6 +94,7 @@ impl World {
     /// No wire ends at that port.
     pub fn plug(&mut self, port: PortRef, plugged: bool) -> Result<(), WorldError> {
         self.end_mut(port)?.plugged = plugged;
+        self.fabric.parts.forget();
         if let Some((wire, _)) = self.fabric.map.wire_at(port) {
             let ends = self.fabric.map.ends(wire).to_vec();
             self.sync_carrier(&ends);
@@ -139,6 +141,7 @@ impl World {
         if before == power {
             return Ok(());
         }
+        self.fabric.parts.forget();
         if power == Power::Off {
             self.cut_wires_of(node);
             if let Body::Bridge(bridge) = &mut self.nodes[node.index()].body {

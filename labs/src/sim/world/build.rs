@@ -240,6 +240,7 @@ impl World {
             generation: 0,
         };
         self.fabric.wires.push(wire);
+        self.fabric.parts.forget();
         self.fabric.flows.add_ends(ends.len());
         self.sync_carrier(ends);
         Ok(id)
