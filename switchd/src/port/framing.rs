@@ -1,7 +1,5 @@
 //! Frames in a stream of octets: each behind its length, four octets, big-endian, as QEMU's `-netdev stream`.
 
-use super::batch::FRAME_LEN_MAX;
-
 /// Octets of a length.
 pub(super) const LENGTH_LEN: usize = 4;
 
@@ -46,7 +44,7 @@ impl Decoder {
         self.end = (self.end + octets).min(self.octets.len());
     }
 
-    /// The next whole frame, if it is there. It may be longer than [`FRAME_LEN_MAX`], or empty.
+    /// The next whole frame, if it is there. It may be longer than any port takes, or empty.
     ///
     /// # Errors
     /// The stream is out of step; from then on this is the answer.
@@ -93,7 +91,7 @@ impl std::fmt::Debug for Decoder {
 
 /// The length that goes before a frame of `octets`.
 pub(super) fn length(octets: usize) -> [u8; LENGTH_LEN] {
-    debug_assert!(octets <= FRAME_LEN_MAX);
+    debug_assert!(octets <= LEN_MAX);
     u32::try_from(octets).unwrap_or(u32::MAX).to_be_bytes()
 }
 

@@ -387,9 +387,10 @@ impl Connection {
         for (place, len) in batch.places(0).into_iter().zip(&mut lens) {
             match self.decoder.next() {
                 Ok(Some(frame)) => {
-                    // A place is longer than any frame.
+                    // QEMU may send more than a place holds; the batch counts that as oversize.
                     *len = frame.len();
-                    place[..frame.len()].copy_from_slice(frame);
+                    let kept = frame.len().min(place.len());
+                    place[..kept].copy_from_slice(&frame[..kept]);
                     frames += 1;
                 }
                 Ok(None) => break,

@@ -4,10 +4,13 @@ use std::io::{Read, Write};
 use std::net::UdpSocket;
 use std::os::fd::AsRawFd;
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use switchd::VlanSet;
 use switchd::config::{Endpoint, PortConfig, PortKind};
 use switchd::counters::DropReason;
+use switchd::vlan::{PortMode, default_vid};
+use tempfile::TempDir;
 use tun_tap::{Iface, Mode};
 
 use super::support::switch::{Switch, config, port};
@@ -23,6 +26,15 @@ fn switch(here: &Namespace, kind: PortKind, endpoint: Endpoint) -> Switch {
         ..port(2, kind, "vm")
     });
     Switch::start(here, config).unwrap()
+}
+
+/// The same with port 2 listening at the path, and a host behind the tap.
+fn listening() -> (Switch, Namespace, Namespace, TempDir, PathBuf) {
+    let (here, dir) = (Namespace::new(), tempfile::tempdir().unwrap());
+    let path = dir.path().join("vm");
+    let switch = switch(&here, PortKind::Stream, Endpoint::Listen(path.clone()));
+    let host = tap_host(&here, "p1", 1);
+    (switch, host, here, dir, path)
 }
 
 fn write(peer: &mut UnixStream, frame: &[u8]) {
@@ -101,10 +113,7 @@ fn a_stream_listens_connects_and_comes_back_on_both_sides() {
 
 #[test]
 fn a_stream_out_of_step_or_cut_in_a_frame_is_counted_and_costs_its_own_port_only() {
-    let (here, dir) = (Namespace::new(), tempfile::tempdir().unwrap());
-    let path = dir.path().join("vm");
-    let switch = switch(&here, PortKind::Stream, Endpoint::Listen(path.clone()));
-    let host = tap_host(&here, "p1", 1);
+    let (switch, host, _here, _dir, path) = listening();
     for (count, octets) in [(1, &[0xff_u8; 64][..]), (2, &[0, 0, 0, 60, 1, 2, 3])] {
         let mut peer = UnixStream::connect(&path).unwrap();
         learns(&switch, || {
@@ -127,12 +136,65 @@ fn a_stream_out_of_step_or_cut_in_a_frame_is_counted_and_costs_its_own_port_only
     });
 }
 
+/// From the longest frame that there is to the longest that QEMU announces, which no port takes.
 #[test]
-fn a_peer_that_does_not_read_or_floods_costs_its_own_port_only() {
+fn a_frame_longer_than_any_is_counted_and_the_next_one_taken() {
+    let (switch, _host, _here, _dir, path) = listening();
+    let mut peer = UnixStream::connect(&path).unwrap();
+    up(&switch, true);
+    write(&mut peer, &frame(BROADCAST, STATION_A, &[0; 9216 - 14]));
+    eventually("the longest is taken", || switch.received(2) == 1);
+    for (count, len) in [(1, 9217), (2, 65_712), (3, 65_713), (4, 68 << 10)] {
+        write(&mut peer, &frame(BROADCAST, STATION_A, &vec![0; len - 14]));
+        eventually("it is counted", || {
+            switch.drops(2, DropReason::Oversize) == count
+        });
+    }
+    learns(&switch, || {
+        write(&mut peer, &frame(BROADCAST, STATION_A, &[0; 46]))
+    });
+    assert!(switch.link(2));
+}
+
+#[test]
+fn a_longest_frame_gets_its_tag_on_a_socket() {
     let (here, dir) = (Namespace::new(), tempfile::tempdir().unwrap());
     let path = dir.path().join("vm");
-    let switch = switch(&here, PortKind::Stream, Endpoint::Listen(path.clone()));
-    let host = tap_host(&here, "p1", 1);
+    let mut config = config(&[(PortKind::Tap, "p1")]);
+    for (number, name, tagged) in [(2, "untagged", false), (3, "tagged", true)] {
+        let mut port = PortConfig {
+            endpoint: Some(Endpoint::Listen(path.with_extension(name))),
+            ..port(number, PortKind::Stream, name)
+        };
+        if tagged {
+            port.mode = PortMode::Trunk {
+                allowed: VlanSet::all(),
+                native: default_vid(),
+                native_tagged: true,
+            };
+        }
+        config.ports.push(port);
+    }
+    let switch = Switch::start(&here, config).unwrap();
+    let mut near = UnixStream::connect(path.with_extension("untagged")).unwrap();
+    let mut far = UnixStream::connect(path.with_extension("tagged")).unwrap();
+    eventually("both have peers", || switch.link(2) && switch.link(3));
+    write(&mut near, &frame(BROADCAST, STATION_A, &[0; 9216 - 14]));
+    let tagged = loop {
+        let read = read(&mut far);
+        if read[..6] == [0xff; 6] {
+            break read;
+        }
+    };
+    assert_eq!(
+        (tagged.len(), &tagged[12..16]),
+        (9220, &[0x81, 0, 0, 1][..])
+    );
+}
+
+#[test]
+fn a_peer_that_does_not_read_or_floods_costs_its_own_port_only() {
+    let (switch, host, _here, _dir, path) = listening();
     let mut peer = UnixStream::connect(&path).unwrap();
     up(&switch, true);
     host.ip("neigh add 10.0.0.9 lladdr 02:00:00:00:00:0b dev eth0");
@@ -161,10 +223,7 @@ fn a_peer_that_does_not_read_or_floods_costs_its_own_port_only() {
 /// A TCP super-frame or unfinished checksum of the host arrives finished: sums are right and frames are short.
 #[test]
 fn frames_of_a_host_with_offloads_arrive_finished() {
-    let (here, dir) = (Namespace::new(), tempfile::tempdir().unwrap());
-    let path = dir.path().join("vm");
-    let switch = switch(&here, PortKind::Stream, Endpoint::Listen(path.clone()));
-    let host = tap_host(&here, "p1", 1);
+    let (switch, host, _here, _dir, path) = listening();
     let mut peer = UnixStream::connect(&path).unwrap();
     up(&switch, true);
     host.ip("neigh add 10.0.0.9 lladdr 02:00:00:00:00:0b dev eth0");
