@@ -48,7 +48,7 @@ pub enum PortError {
     )]
     NoTun(String),
     /// A path for a socket.
-    #[error("port {port}: cannot {doing} {}: {source}", path.display())]
+    #[error("port {port}: cannot {doing} {}: {cause}", path.display())]
     Path {
         /// The port.
         port: String,
@@ -56,30 +56,30 @@ pub enum PortError {
         doing: &'static str,
         /// Where.
         path: PathBuf,
-        /// What the kernel said.
-        source: io::Error,
+        /// What the kernel said; part of the text, so no source of its own.
+        cause: io::Error,
     },
     /// A descriptor that was handed over.
     #[error(
-        "port {port}: descriptor {number} is no tap without packet information and no connected socket: {source}"
+        "port {port}: descriptor {number} is no tap without packet information and no connected socket: {cause}"
     )]
     Descriptor {
         /// The port.
         port: String,
         /// Its number.
         number: u32,
-        /// What is wrong with it.
-        source: io::Error,
+        /// What is wrong with it; part of the text, so no source of its own.
+        cause: io::Error,
     },
     /// Anything else the kernel said.
-    #[error("port {port}: cannot {doing}: {source}")]
+    #[error("port {port}: cannot {doing}: {cause}")]
     System {
         /// The port.
         port: String,
         /// What was tried.
         doing: &'static str,
-        /// What the kernel said.
-        source: io::Error,
+        /// What the kernel said; part of the text, so no source of its own.
+        cause: io::Error,
     },
 }
 
@@ -114,27 +114,23 @@ impl PortError {
         }
     }
 
-    /// What `source` means when `doing` something with a socket at `path`.
-    pub(crate) fn at(port: &str, doing: &'static str, path: &Path, source: io::Error) -> Self {
+    /// What `cause` means when `doing` something with a socket at `path`.
+    pub(crate) fn at(port: &str, doing: &'static str, path: &Path, cause: io::Error) -> Self {
         Self::Path {
             port: port.to_owned(),
             doing,
             path: path.to_owned(),
-            source,
+            cause,
         }
     }
 
-    /// What `source` means when `doing` something for `port`.
-    pub(crate) fn new(port: &str, doing: &'static str, source: io::Error) -> Self {
+    /// What `cause` means when `doing` something for `port`.
+    pub(crate) fn new(port: &str, doing: &'static str, cause: io::Error) -> Self {
         let port = port.to_owned();
-        match source.raw_os_error() {
+        match cause.raw_os_error() {
             Some(libc::EPERM | libc::EACCES) => Self::Privilege { port, doing },
             Some(libc::ENODEV | libc::ENXIO) => Self::missing(&port),
-            _ => Self::System {
-                port,
-                doing,
-                source,
-            },
+            _ => Self::System { port, doing, cause },
         }
     }
 }
@@ -146,8 +142,11 @@ mod tests {
     #[test]
     fn refusals_name_port_and_remedy() {
         let error = |code| {
-            let source = io::Error::from_raw_os_error(code);
-            PortError::new("p1", "open /dev/net/tun", source).to_string()
+            let cause = io::Error::from_raw_os_error(code);
+            let error = PortError::new("p1", "open /dev/net/tun", cause);
+            // Who prints the sources, too, would say the same twice.
+            assert!(std::error::Error::source(&error).is_none());
+            error.to_string()
         };
         assert!(
             error(libc::EPERM).contains("port p1: not permitted to open /dev/net/tun; run as root")

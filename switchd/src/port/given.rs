@@ -20,10 +20,10 @@ use crate::sys::inherited;
 /// # Errors
 /// There is none, or it is neither a tap nor a socket that is connected.
 pub(crate) fn open(port: &str, number: u32) -> Result<(Device, Option<MacAddr>), PortError> {
-    let refused = |source| PortError::Descriptor {
+    let refused = |cause| PortError::Descriptor {
         port: port.to_owned(),
         number,
-        source,
+        cause,
     };
     let descriptor = inherited::descriptor(number).map_err(refused)?;
     match getsockopt(&descriptor.as_fd(), SocketType) {
