@@ -9,7 +9,7 @@ use stp::{Action, Bpdu, Inconsistency, PortNumber, PortState, TopologyChangeKind
 
 use crate::counters::DropReason;
 use crate::event::{Event, FlushReason, TopologyChangeStep};
-use crate::forward::{Egress, Forwarding, Lesson, ReservedAddress, Verdict};
+use crate::forward::{Egress, Flood, Forwarding, Lesson, ReservedAddress, Verdict};
 use crate::frame::Cause;
 use crate::port_name::PortName;
 use crate::ports::Ports;
@@ -32,28 +32,16 @@ impl Switch {
                 self.moved(now, (lesson.vlan, lesson.address), (from, port), out);
             }
         }
-        let stormed = match decision.flooded {
-            Some(kind) => self.storm(now, port, kind, out),
-            None => None,
-        };
-        if let (Some(reason), Some(counters)) = (stormed, self.counters_mut(port)) {
-            counters.dropped(reason, 1);
-            return;
-        }
         let reason = match decision.verdict {
             Verdict::Relay { tag, strip, egress } => {
-                let mut transmit = |port, tagged: bool| {
-                    out.transmit(port, Relayed::new(frame, strip, tagged.then_some(tag)));
-                };
+                let relayed = |tagged: bool| Relayed::new(frame, strip, tagged.then_some(tag));
                 match egress {
-                    Egress::Port { port, tagged } => transmit(port, tagged),
-                    Egress::Flood => {
-                        for (port, tagged) in self.forwarding.flood(tag.vid, port) {
-                            transmit(port, tagged);
-                        }
+                    Egress::Port { port, tagged } => {
+                        out.transmit(port, relayed(tagged));
+                        None
                     }
+                    Egress::Flood(kind) => self.flood(now, port, (tag.vid, kind), relayed, out),
                 }
-                return;
             }
             Verdict::Deliver(address) => self.deliver(now, port, address, frame, out),
             Verdict::DeliverShared { vlan } => self.deliver_shared(now, port, vlan, frame, out),
@@ -62,6 +50,27 @@ impl Switch {
         if let (Some(reason), Some(counters)) = (reason, self.counters_mut(port)) {
             counters.dropped(reason, 1);
         }
+    }
+
+    /// Hands a frame to all ports of its VLAN, if storm control lets it pass.
+    fn flood<'a>(
+        &mut self,
+        now: Duration,
+        ingress: PortNumber,
+        (vlan, kind): (VlanId, Flood),
+        relayed: impl Fn(bool) -> Relayed<'a>,
+        out: &mut impl Ports,
+    ) -> Option<DropReason> {
+        if let Some(reason) = self.storm(now, ingress, kind, out) {
+            return Some(reason);
+        }
+        // Loop detection may just have disabled the only port there was.
+        let mut reason = Some(DropReason::NoEgress);
+        for (port, tagged) in self.forwarding.flood(vlan, ingress) {
+            out.transmit(port, relayed(tagged));
+            reason = None;
+        }
+        reason
     }
 
     /// A frame to a reserved address: a BPDU for spanning tree, or nothing we listen to.

@@ -21,7 +21,7 @@ use crate::vlan::{AcceptableFrames, PortMode, VlanRow, VlanTable};
 /// What is done with a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It leaves by these ports, in its two forms.
+    /// It is relayed.
     Relay {
         /// Its VLAN and priority, for the ports that send it tagged.
         tag: Tci,
@@ -53,7 +53,7 @@ pub enum Egress {
         tagged: bool,
     },
     /// All other ports that carry the VLAN and forward; at least one.
-    Flood,
+    Flood(Flood),
 }
 
 /// How the process ends before egress.
@@ -71,8 +71,6 @@ pub struct Decision {
     pub verdict: Verdict,
     /// What its source address did to the CAM, if it got that far.
     pub learned: Option<Lesson>,
-    /// If it is relayed to all, why.
-    pub flooded: Option<Flood>,
 }
 
 /// Why a frame is relayed to every port of its VLAN: the kinds that storm control tells apart.
@@ -235,18 +233,14 @@ impl Forwarding {
         port: PortNumber,
         frame: &[u8],
     ) -> Decision {
-        let (mut learned, mut flooded) = (None, None);
-        let verdict = match self.relay(cam, now, port, frame, &mut learned, &mut flooded) {
+        let mut learned = None;
+        let verdict = match self.relay(cam, now, port, frame, &mut learned) {
             Ok(verdict) => verdict,
             Err(End::Deliver(address)) => Verdict::Deliver(address),
             Err(End::DeliverShared(vlan)) => Verdict::DeliverShared { vlan },
             Err(End::Drop(reason)) => Verdict::Drop(reason),
         };
-        Decision {
-            verdict,
-            learned,
-            flooded,
-        }
+        Decision { verdict, learned }
     }
 
     fn relay(
@@ -256,7 +250,6 @@ impl Forwarding {
         port: PortNumber,
         frame: &[u8],
         lesson: &mut Option<Lesson>,
-        flooded: &mut Option<Flood>,
     ) -> Result<Verdict, End> {
         let drop = |reason| Err(End::Drop(reason));
         let Some(header) = Header::parse(frame) else {
@@ -302,10 +295,7 @@ impl Forwarding {
         let egress = match known {
             Some(entry) => known_egress(entry, port, row, &topology.forwarding),
             None if self.flood(tag.vid, port).next().is_none() => Err(DropReason::NoEgress),
-            None => {
-                *flooded = Some(Flood::of(header.destination));
-                Ok(Egress::Flood)
-            }
+            None => Ok(Egress::Flood(Flood::of(header.destination))),
         };
         let egress = egress.map_err(End::Drop)?;
         Ok(Verdict::Relay { tag, strip, egress })

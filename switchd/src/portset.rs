@@ -72,12 +72,6 @@ impl PortSet {
         self.0.iter().map(|word| word.count_ones() as usize).sum()
     }
 
-    /// Members of both.
-    #[must_use]
-    pub fn intersection(&self, other: &Self) -> Self {
-        Self(std::array::from_fn(|word| self.0[word] & other.0[word]))
-    }
-
     /// Members of `self` that are not in `other`.
     #[must_use]
     pub fn difference(&self, other: &Self) -> Self {
@@ -229,13 +223,35 @@ mod tests {
             prop_assert_eq!(set(&a).len(), a.len());
             prop_assert_eq!(set(&a).is_empty(), a.is_empty());
             prop_assert_eq!(
-                numbers(set(&a).intersection(&set(&b))),
-                a.intersection(&b).copied().collect::<Vec<_>>()
-            );
-            prop_assert_eq!(
                 numbers(set(&a).difference(&set(&b))),
                 a.difference(&b).copied().collect::<Vec<_>>()
             );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_flood_reaches_members_that_forward_tagged_ones_first(
+            members in proptest::collection::btree_set(1_u16..1024, 0..40),
+            untagged in proptest::collection::btree_set(1_u16..1024, 0..40),
+            forwarding in proptest::collection::btree_set(1_u16..1024, 0..40),
+            everywhere in proptest::collection::btree_set(1_u16..1024, 0..40),
+            ingress in 1_u16..1024,
+        ) {
+            let number = |n: u16| PortNumber::new(n).unwrap();
+            // Sets that meet: what is everywhere is a member and forwards.
+            let of = |numbers: &BTreeSet<u16>| numbers.union(&everywhere).copied().collect::<BTreeSet<_>>();
+            let (members, forwarding) = (of(&members), of(&forwarding));
+            let set = |numbers: &BTreeSet<u16>| numbers.iter().map(|&n| number(n)).collect::<PortSet>();
+            let last = members.iter().next_back().copied().unwrap_or(1);
+            let (all, bare, ready) = (set(&members), set(&untagged), set(&forwarding));
+            let flood = FloodPorts::new(&all, &bare, &ready, number(ingress), number(last));
+            let told: Vec<(u16, bool)> = flood.map(|(port, tagged)| (port.get(), tagged)).collect();
+            let reached = members.intersection(&forwarding).copied().filter(|&n| n != ingress);
+            let (without, with): (Vec<u16>, Vec<u16>) = reached.partition(|n| untagged.contains(n));
+            let expected = with.into_iter().map(|n| (n, true));
+            let expected = expected.chain(without.into_iter().map(|n| (n, false)));
+            prop_assert_eq!(told, expected.collect::<Vec<_>>());
         }
     }
 

@@ -250,7 +250,7 @@ fn octets(
     };
     match egress {
         Egress::Port { port, tagged } => BTreeMap::from([form(port, tagged)]),
-        Egress::Flood => forwarding
+        Egress::Flood(_) => forwarding
             .flood(tag.vid, number(ingress))
             .map(|(port, tagged)| form(port, tagged))
             .collect(),
