@@ -53,6 +53,7 @@ impl Switch {
     }
 
     /// Hands a frame to all ports of its VLAN, if storm control lets it pass.
+    #[inline]
     fn flood<'a>(
         &mut self,
         now: Duration,
@@ -64,13 +65,13 @@ impl Switch {
         if let Some(reason) = self.storm(now, ingress, kind, out) {
             return Some(reason);
         }
+        let mut ports = self.forwarding.flood(vlan, ingress).peekable();
         // Loop detection may just have disabled the only port there was.
-        let mut reason = Some(DropReason::NoEgress);
-        for (port, tagged) in self.forwarding.flood(vlan, ingress) {
-            out.transmit(port, relayed(tagged));
-            reason = None;
+        if ports.peek().is_none() {
+            return Some(DropReason::NoEgress);
         }
-        reason
+        ports.for_each(|(port, tagged)| out.transmit(port, relayed(tagged)));
+        None
     }
 
     /// A frame to a reserved address: a BPDU for spanning tree, or nothing we listen to.
