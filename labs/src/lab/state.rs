@@ -10,6 +10,8 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
@@ -139,6 +141,12 @@ pub(super) fn lab_dir(run_dir: &Path, name: &str) -> PathBuf {
     labs_dir(run_dir).join(name)
 }
 
+/// How long the lock of a lab may stay held after its holder was killed.
+///
+/// A child that was forked and has not come to its exec yet holds it too (flock(2): the lock belongs to the open file, which
+/// a fork shares), and outlives a killed parent for that moment, which a busy machine makes longer.
+const ORPHAN: Duration = Duration::from_secs(2);
+
 /// The right to make or clear a lab: held by one process at a time.
 #[derive(Debug)]
 pub(super) struct Lock {
@@ -147,7 +155,7 @@ pub(super) struct Lock {
 }
 
 impl Lock {
-    /// Takes the lock of the lab `name`.
+    /// Takes the lock of the lab `name`, waiting no longer than [`ORPHAN`] for its holder.
     pub(super) fn take(run_dir: &Path, name: &str) -> Result<Self, LabError> {
         let dir = labs_dir(run_dir);
         let failed = |source| LabError::io(format!("lock the lab {name}"), source);
@@ -155,6 +163,7 @@ impl Lock {
             .and_then(|()| make_dir(&dir))
             .map_err(failed)?;
         let path = dir.join(format!("{name}.lock"));
+        let patience = Instant::now() + ORPHAN;
         loop {
             let opened = OpenOptions::new()
                 .create(true)
@@ -173,6 +182,10 @@ impl Lock {
             };
             let file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
                 Ok(file) => file,
+                Err((_, nix::Error::EWOULDBLOCK)) if Instant::now() < patience => {
+                    thread::sleep(ORPHAN / 200);
+                    continue;
+                }
                 Err((_, nix::Error::EWOULDBLOCK)) => {
                     return Err(LabError::Busy {
                         name: name.to_owned(),
@@ -330,6 +343,22 @@ mod tests {
         drop(Lock::take(&run_dir, "x").unwrap());
         drop(other);
         assert!(!run_dir.exists());
+    }
+
+    #[test]
+    fn a_lock_that_outlives_its_killed_holder_for_a_moment_is_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let run_dir = dir.path().join("run");
+        let first = Lock::take(&run_dir, "x").unwrap();
+        // As a fork that has not come to its exec: the same open file, one more descriptor.
+        let orphan = first.file.try_clone().unwrap();
+        std::mem::forget(first);
+        let release = thread::spawn(move || {
+            thread::sleep(ORPHAN / 10);
+            orphan.unlock().unwrap();
+        });
+        drop(Lock::take(&run_dir, "x").unwrap());
+        release.join().unwrap();
     }
 
     #[test]
