@@ -106,6 +106,8 @@ pub(crate) enum Setting {
     Up(bool),
     /// How it makes itself a link-local IPv6 address.
     AddressGeneration(u8),
+    /// Frames that wait to be sent: at a tap, those that its file side has not read yet.
+    QueueLength(u32),
 }
 
 /// An interface that never makes itself an IPv6 address stays silent (`IN6_ADDR_GEN_MODE_NONE`).
@@ -248,6 +250,9 @@ impl Namespace {
                 message.attributes = vec![LinkAttribute::AfSpecUnspec(vec![AfSpecUnspec::Inet6(
                     vec![mode],
                 )])];
+            }
+            Setting::QueueLength(frames) => {
+                message.attributes = vec![LinkAttribute::TxQueueLen(frames)];
             }
         }
         self.ask(

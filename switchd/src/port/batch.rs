@@ -208,6 +208,12 @@ impl Batch {
         self.len
     }
 
+    /// Octets of all frames.
+    pub(crate) fn octets(&self) -> usize {
+        let frames = &self.frames[..self.len];
+        frames.iter().map(|received| received.len).sum()
+    }
+
     /// Frame `index`, tag in place.
     pub(crate) fn frame(&self, index: usize) -> &[u8] {
         let received = &self.frames[index];

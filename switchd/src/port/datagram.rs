@@ -14,8 +14,8 @@ use super::packet;
 use super::segment::Segmenter;
 use super::socket_file::SocketFile;
 use super::watch::Watch;
-use super::{Leaving, PortError, Reception, Sent};
-use crate::sys::mmsg::{self, Incoming};
+use super::{Leaving, PortError, Reception, Sent, Turn};
+use crate::sys::mmsg::Messages;
 use crate::sys::packet::set_buffers;
 
 /// How often a unix socket's peer is looked for: the kernel tells neither that it came nor that it went.
@@ -40,6 +40,7 @@ pub(crate) struct Datagram {
     /// The carrier as the loop knows it.
     told: AtomicBool,
     enabled: AtomicBool,
+    turn: Turn,
 }
 
 #[derive(Debug)]
@@ -127,6 +128,7 @@ impl Datagram {
             carrier: AtomicBool::new(!looks),
             told: AtomicBool::new(!looks),
             enabled: AtomicBool::new(true),
+            turn: Turn::new(),
         })
     }
 
@@ -165,22 +167,18 @@ impl Datagram {
     }
 
     /// Receives at most a batch of frames; looks for the peer when it is time.
-    pub(crate) fn receive(&self, batch: &mut Batch) -> Reception {
+    pub(crate) fn receive(&self, batch: &mut Batch, messages: &mut Messages) -> Reception {
         let is_time = self.watch.clear();
-        let mut places = batch.places(0).map(|octets| Incoming {
-            octets,
-            len: 0,
-            tag: None,
-        });
-        let received = mmsg::receive(self.socket.descriptor(), &mut places);
-        let lens = places.map(|place| place.len);
-        for (place, &len) in lens
+        let places = batch.places(0).into_iter().take(self.turn.asked());
+        let received = messages.receive(self.socket.descriptor(), places);
+        for (place, arrival) in received
             .iter()
+            .flat_map(|arrivals| arrivals.iter())
             .enumerate()
-            .take(*received.as_ref().unwrap_or(&0))
         {
-            batch.accept(place, len, 0, None);
+            batch.accept(place, arrival.len, 0, None);
         }
+        self.turn.over(batch);
         match (&self.socket, received) {
             (Socket::Unix { socket, remote, .. }, received) => {
                 if is_time || (received.is_ok() && !self.carrier.load(Ordering::Relaxed)) {
@@ -218,19 +216,20 @@ impl Datagram {
         batch: &Batch,
         leaving: Leaving<'_>,
         segmenter: &mut Segmenter,
+        messages: &mut Messages,
     ) -> Sent {
         if !self.has_carrier() {
             return Sent::nowhere(leaving.frames());
         }
         let sent = match leaving {
-            Leaving::Own(frame) => packet::send_own(self.socket.descriptor(), 0, frame),
+            Leaving::Own(frame) => packet::send_own(self.socket.descriptor(), 0, frame, messages),
             Leaving::Relayed(queue) => {
                 let way = packet::Way {
                     socket: self.socket.descriptor(),
                     header_len: 0,
                     finishes: true,
                 };
-                way.transmit(batch, queue, segmenter)
+                way.transmit(batch, queue, segmenter, messages)
             }
         };
         if sent.down > 0 {

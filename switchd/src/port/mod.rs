@@ -13,6 +13,7 @@ pub mod segment;
 mod socket_file;
 pub(crate) mod stream;
 pub(crate) mod tap;
+mod turn;
 mod watch;
 
 use std::io;
@@ -27,6 +28,7 @@ use datagram::Datagram;
 use packet::Packet;
 use stream::Stream;
 use tap::Tap;
+use turn::Turn;
 
 /// What a port is made of.
 #[derive(Debug)]

@@ -8,6 +8,7 @@ use super::batch::{Batch, Outgoing};
 use super::segment::Segmenter;
 use super::{Device, Reception, Sent};
 use crate::config::Io;
+use crate::sys::mmsg::Messages;
 use crate::sys::uring::Ring;
 
 /// Memory for a batch of frames, and the ring that moves them. A thread has one of its own; devices are shared.
@@ -16,6 +17,7 @@ pub(crate) struct Mover {
     ring: Option<Ring>,
     batch: Batch,
     segmenter: Segmenter,
+    messages: Messages,
     /// Why there is no ring although one was wanted.
     fallback: Option<String>,
 }
@@ -58,6 +60,7 @@ impl Mover {
             ring,
             batch: Batch::new(),
             segmenter: Segmenter::default(),
+            messages: Messages::new(),
             fallback,
         }
     }
@@ -91,16 +94,18 @@ impl Mover {
         match (device, &mut self.ring) {
             (Device::Tap(tap), Some(ring)) => tap.receive_by(ring, port, &mut self.batch),
             (Device::Tap(tap), None) => tap.receive(&mut self.batch),
-            (Device::Packet(packet), _) => packet.receive(&mut self.batch),
+            (Device::Packet(packet), _) => packet.receive(&mut self.batch, &mut self.messages),
             (Device::Stream(stream), _) => stream.receive(&mut self.batch),
-            (Device::Datagram(datagram), _) => datagram.receive(&mut self.batch),
+            (Device::Datagram(datagram), _) => {
+                datagram.receive(&mut self.batch, &mut self.messages)
+            }
         }
     }
 
     /// Receives at most a batch of frames of bridge protocols that have a queue of their own.
     pub(crate) fn receive_control(&mut self, device: &Device) {
         if let Device::Packet(packet) = device {
-            packet.receive_control(&mut self.batch);
+            packet.receive_control(&mut self.batch, &mut self.messages);
         } else {
             self.batch.clear();
         }
@@ -122,39 +127,71 @@ impl Mover {
         mut count: impl FnMut(PortNumber, Sent),
     ) {
         let (batch, segmenter) = (&self.batch, &mut self.segmenter);
+        let messages = &mut self.messages;
         let mut writes = self.ring.as_mut().map(Ring::writes);
+        let mut count = Tally::new(&mut count);
         for (port, device, leaving) in leaving {
             let sent = match (device, &mut writes) {
                 (Some(Device::Tap(tap)), Some(writes)) => {
-                    let done = |slot, octets, result| report(slot, octets, result, &mut count);
+                    let done = |slot, octets, result| count.report(slot, octets, result);
                     tap.push(port, batch, leaving, segmenter, writes, done);
                     continue;
                 }
                 (Some(Device::Tap(tap)), None) => tap.transmit(batch, leaving, segmenter),
-                (Some(Device::Packet(packet)), _) => packet.transmit(batch, leaving, segmenter),
+                (Some(Device::Packet(packet)), _) => {
+                    packet.transmit(batch, leaving, segmenter, messages)
+                }
                 (Some(Device::Stream(stream)), _) => stream.transmit(batch, leaving, segmenter),
                 (Some(Device::Datagram(datagram)), _) => {
-                    datagram.transmit(batch, leaving, segmenter)
+                    datagram.transmit(batch, leaving, segmenter, messages)
                 }
                 (None, _) => Sent::nowhere(leaving.frames()),
             };
-            count(port, sent);
+            count.add(port, sent);
         }
         if let Some(mut writes) = writes {
-            writes.run(|slot, octets, result| report(slot, octets, result, &mut count));
+            writes.run(|slot, octets, result| count.report(slot, octets, result));
         }
+        count.tell();
     }
 }
 
-/// Counts one write of the ring.
-fn report(
-    slot: u16,
-    octets: usize,
-    result: io::Result<usize>,
-    count: &mut impl FnMut(PortNumber, Sent),
-) {
-    if let Some(port) = PortNumber::new(slot) {
-        count(port, Sent::of(octets, result));
+/// What became of frames to one port, told when another port's turn comes: they leave port by port.
+struct Tally<'c, C: FnMut(PortNumber, Sent)> {
+    port: Option<PortNumber>,
+    sent: Sent,
+    count: &'c mut C,
+}
+
+impl<'c, C: FnMut(PortNumber, Sent)> Tally<'c, C> {
+    fn new(count: &'c mut C) -> Self {
+        Self {
+            port: None,
+            sent: Sent::default(),
+            count,
+        }
+    }
+
+    fn add(&mut self, port: PortNumber, sent: Sent) {
+        if self.port != Some(port) {
+            self.tell();
+            self.port = Some(port);
+        }
+        self.sent += sent;
+    }
+
+    /// One write of the ring.
+    fn report(&mut self, slot: u16, octets: usize, result: io::Result<usize>) {
+        if let Some(port) = PortNumber::new(slot) {
+            self.add(port, Sent::of(octets, result));
+        }
+    }
+
+    fn tell(&mut self) {
+        let sent = std::mem::take(&mut self.sent);
+        if let Some(port) = self.port.take() {
+            (self.count)(port, sent);
+        }
     }
 }
 

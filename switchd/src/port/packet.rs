@@ -4,16 +4,15 @@
 //! such a frame over as an error, and it is counted as `bad-offload`. A host that tunnels through a packet port
 //! switches that one offload off (`ethtool -K eth0 tx-udp_tnl-segmentation off tx-gre-segmentation off`).
 
-use std::array;
-use std::io::{self, IoSlice};
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::batch::{BATCH_MAX, Batch, Outgoing, Written};
 use super::offload::HEADER_LEN;
 use super::segment::Segmenter;
-use super::{Leaving, PortError, Reception, Sent};
+use super::{Leaving, PortError, Reception, Sent, Turn};
 use crate::link::{ADDRESS_GENERATION_NONE, Link, Namespace, Setting};
-use crate::sys::mmsg::{self, Incoming, PARTS};
+use crate::sys::mmsg::{Messages, Sends};
 use crate::sys::packet::{self, Half, Switch};
 
 /// Octets of frames the kernel keeps while we are busy elsewhere: some 60 super-frames, or 8,000 small ones.
@@ -31,12 +30,15 @@ const CONTROL_BUFFER: libc::c_int = 256 << 10;
 #[derive(Debug)]
 pub(crate) struct Packet {
     socket: OwnedFd,
+    /// Sends, and receives nothing: a socket that somebody waits for tells him of every frame it has sent.
+    sender: OwnedFd,
     /// Frames of bridge protocols have a queue of their own, so that no flood fills it.
     control: OwnedFd,
     index: u32,
     found: Found,
     /// Frames leave finished.
     finishes: bool,
+    turn: Turn,
 }
 
 /// How the interface was found, to leave it so.
@@ -77,12 +79,14 @@ impl Packet {
                     .map_err(|error| PortError::new(&link.name, "open a packet socket", error))
             });
         match opened {
-            Ok([socket, control]) => Ok(Self {
+            Ok([socket, sender, control]) => Ok(Self {
                 socket,
+                sender,
                 control,
                 index: link.index,
                 found,
                 finishes: !offload,
+                turn: Turn::new(),
             }),
             Err(error) => {
                 found.restore(link.index, home);
@@ -134,38 +138,15 @@ impl Packet {
     }
 
     /// Receives at most a batch of frames, tags put back.
-    pub(crate) fn receive(&self, batch: &mut Batch) -> Reception {
-        Self::receive_from(self.socket.as_fd(), batch)
+    pub(crate) fn receive(&self, batch: &mut Batch, messages: &mut Messages) -> Reception {
+        receive_from(self.socket.as_fd(), batch, messages, self.turn.asked());
+        self.turn.over(batch);
+        Reception::Done
     }
 
     /// The same of those of bridge protocols.
-    pub(crate) fn receive_control(&self, batch: &mut Batch) -> Reception {
-        Self::receive_from(self.control.as_fd(), batch)
-    }
-
-    fn receive_from(socket: BorrowedFd<'_>, batch: &mut Batch) -> Reception {
-        let mut places = batch.places(HEADER_LEN).map(|octets| Incoming {
-            octets,
-            len: 0,
-            tag: None,
-        });
-        match mmsg::receive(socket, &mut places) {
-            Ok(received) => {
-                let received_from = places.map(|place| (place.len, place.tag));
-                for (place, &(octets, tag)) in received_from[..received].iter().enumerate() {
-                    batch.accept(place, octets, HEADER_LEN, tag);
-                }
-                // Who overflows a queue leaves it full.
-                if received == BATCH_MAX {
-                    batch.miss(packet::take_drops(socket).unwrap_or(0));
-                }
-            }
-            // A frame that the kernel could not describe in a virtio-net header; it is gone.
-            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => batch.refuse(),
-            // Nothing there, or the interface went down: rtnetlink says so too.
-            Err(_) => {}
-        }
-        Reception::Done
+    pub(crate) fn receive_control(&self, batch: &mut Batch, messages: &mut Messages) {
+        receive_from(self.control.as_fd(), batch, messages, BATCH_MAX);
     }
 
     /// Sends what leaves.
@@ -174,22 +155,33 @@ impl Packet {
         batch: &Batch,
         leaving: Leaving<'_>,
         segmenter: &mut Segmenter,
+        messages: &mut Messages,
     ) -> Sent {
-        let way = Way {
-            socket: self.socket.as_fd(),
-            header_len: HEADER_LEN,
-            finishes: self.finishes,
-        };
         match leaving {
-            Leaving::Relayed(queue) => way.transmit(batch, queue, segmenter),
-            Leaving::Own(frame) => send_own(self.control.as_fd(), HEADER_LEN, frame),
+            Leaving::Relayed(queue) => {
+                let way = Way {
+                    socket: self.sender.as_fd(),
+                    header_len: HEADER_LEN,
+                    finishes: self.finishes,
+                };
+                way.transmit(batch, queue, segmenter, messages)
+            }
+            Leaving::Own(frame) => send_own(self.control.as_fd(), HEADER_LEN, frame, messages),
         }
     }
 }
 
 /// Sends a frame of the switch itself.
-pub(super) fn send_own(socket: BorrowedFd<'_>, header_len: usize, frame: &[u8]) -> Sent {
-    send_all(socket, &[Written::finished(frame, header_len)])
+pub(super) fn send_own(
+    socket: BorrowedFd<'_>,
+    header_len: usize,
+    frame: &[u8],
+    messages: &mut Messages,
+) -> Sent {
+    let own = Written::finished(frame, header_len);
+    let mut sends = messages.sends();
+    sends.push(own.head(), frame, own.octets);
+    send_all(socket, &mut sends)
 }
 
 /// How frames leave by a socket that takes one a message.
@@ -209,90 +201,91 @@ impl Way<'_> {
         batch: &Batch,
         queue: &[Outgoing],
         segmenter: &mut Segmenter,
+        messages: &mut Messages,
     ) -> Sent {
+        let mut sends = messages.sends();
         let mut sent = Sent::default();
-        let mut rest = queue;
-        while !rest.is_empty() {
-            // As they are up to the first that is to be finished; that one by itself.
-            let unfinished = rest
-                .iter()
-                .take(BATCH_MAX)
-                .position(|outgoing| self.finishes && batch.unfinished(outgoing).is_some());
-            let ready = unfinished.unwrap_or(rest.len().min(BATCH_MAX));
-            sent += self.send_written(
-                rest[..ready]
-                    .iter()
-                    .map(|out| batch.written(out, self.header_len)),
-            );
-            if unfinished.is_some() {
-                sent += self.finish(batch, &rest[ready], segmenter);
+        for outgoing in queue {
+            let unfinished = batch.unfinished(outgoing).filter(|_| self.finishes);
+            if sends.is_full() || unfinished.is_some() {
+                sent += send_all(self.socket, &mut sends);
             }
-            rest = &rest[ready + usize::from(unfinished.is_some())..];
+            let Some(offload) = unfinished else {
+                let written = batch.written(outgoing, self.header_len);
+                sends.push(written.head(), written.body, written.octets);
+                continue;
+            };
+            let written = batch.written(outgoing, 0);
+            sent += match segmenter.finish(written.head(), written.body, &offload) {
+                Ok(pieces) => self.send_pieces(pieces, sends.aside()),
+                Err(_) => Sent::unfinished(),
+            };
         }
+        sent += send_all(self.socket, &mut sends);
         sent
     }
 
-    fn finish(&self, batch: &Batch, outgoing: &Outgoing, segmenter: &mut Segmenter) -> Sent {
-        let written = batch.written(outgoing, 0);
-        let offload = batch.unfinished(outgoing).unwrap_or_default();
-        match segmenter.finish(written.head(), written.body, &offload) {
-            Ok(pieces) => self.send(pieces),
-            Err(_) => Sent::unfinished(),
-        }
-    }
-
     /// Sends finished frames.
-    fn send<'a>(&self, frames: impl Iterator<Item = &'a [u8]>) -> Sent {
-        self.send_written(frames.map(|frame| Written::finished(frame, self.header_len)))
-    }
-
-    fn send_written<'a>(&self, mut frames: impl Iterator<Item = Written<'a>>) -> Sent {
+    fn send_pieces<'a>(
+        &self,
+        pieces: impl Iterator<Item = &'a [u8]>,
+        mut sends: Sends<'_, 'a>,
+    ) -> Sent {
         let mut sent = Sent::default();
-        loop {
-            let mut len = 0;
-            let written: [Written<'_>; BATCH_MAX] = array::from_fn(|_| {
-                let next = frames.next();
-                len += usize::from(next.is_some());
-                next.unwrap_or(Written::finished(&[], 0))
-            });
-            if len == 0 {
-                return sent;
+        for piece in pieces {
+            if sends.is_full() {
+                sent += send_all(self.socket, &mut sends);
             }
-            sent += send_all(self.socket, &written[..len]);
+            let written = Written::finished(piece, self.header_len);
+            sends.push(written.head(), piece, written.octets);
         }
+        sent += send_all(self.socket, &mut sends);
+        sent
     }
 }
 
-/// Sends at most a batch of frames.
-fn send_all(socket: BorrowedFd<'_>, written: &[Written<'_>]) -> Sent {
-    let parts: [[IoSlice<'_>; PARTS]; BATCH_MAX] = array::from_fn(|i| match written.get(i) {
-        Some(written) => [IoSlice::new(written.head()), IoSlice::new(written.body)],
-        None => [IoSlice::new(&[]); PARTS],
-    });
-    let mut frames = &parts[..written.len().min(BATCH_MAX)];
+/// Receives at most `asked` frames.
+fn receive_from(socket: BorrowedFd<'_>, batch: &mut Batch, messages: &mut Messages, asked: usize) {
+    let places = batch.places(HEADER_LEN).into_iter().take(asked);
+    match messages.receive(socket, places) {
+        Ok(arrivals) => {
+            for (place, arrival) in arrivals.iter().enumerate() {
+                batch.accept(place, arrival.len, HEADER_LEN, arrival.tag);
+            }
+            // Who overflows a queue leaves it full.
+            if arrivals.len() == asked {
+                batch.miss(packet::take_drops(socket).unwrap_or(0));
+            }
+        }
+        // A frame that the kernel could not describe in a virtio-net header; it is gone.
+        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => batch.refuse(),
+        // Nothing there, or the interface went down: rtnetlink says so too.
+        Err(_) => {}
+    }
+}
+
+/// Sends at most a batch of frames, and forgets them.
+fn send_all(socket: BorrowedFd<'_>, sends: &mut Sends<'_, '_>) -> Sent {
     let mut sent = Sent::default();
-    let mut octets = written.iter().map(|written| written.octets);
-    while !frames.is_empty() {
-        match mmsg::send(socket, frames) {
+    let mut next = 0;
+    while next < sends.len() {
+        match sends.send(socket, next) {
             Ok(taken) => {
-                let (taken, rest) = frames.split_at(taken.clamp(1, frames.len()));
-                for octets in octets.by_ref().take(taken.len()) {
-                    sent.count(octets);
-                }
-                frames = rest;
+                let end = sends.len().min(next + taken.max(1));
+                (next..end).for_each(|index| sent.count(sends.octets(index)));
+                next = end;
             }
             Err(error) => {
+                next += 1;
                 // What stops one frame for lack of room or of an interface stops those behind it.
-                let stopped = sent.refused(error);
-                octets.next();
-                let rest = &frames[1..];
-                frames = if stopped.is_some() { &[] } else { rest };
-                if let Some(counter) = stopped {
-                    *counter += rest.len() as u64;
+                if let Some(counter) = sent.refused(error) {
+                    *counter += (sends.len() - next) as u64;
+                    break;
                 }
             }
         }
     }
+    sends.clear();
     sent
 }
 
@@ -314,13 +307,17 @@ impl Found {
     }
 }
 
-/// Packet sockets that receive whatever interface `index` receives: data, and bridge protocols.
-fn sockets(index: u32) -> io::Result<[OwnedFd; 2]> {
+/// Packet sockets of interface `index`: one that receives data, one that sends them, and one for bridge protocols.
+fn sockets(index: u32) -> io::Result<[OwnedFd; 3]> {
     let control = attach(index, Half::Control, (CONTROL_BUFFER, CONTROL_BUFFER))?;
     packet::set_urgent(control.as_fd())?;
     let data = attach(index, Half::Data, (RECEIVE_BUFFER, SEND_BUFFER))?;
     packet::join_promiscuous(data.as_fd(), index)?;
-    Ok([data, control])
+    let sender = packet::socket()?;
+    packet::turn_on(sender.as_fd(), Switch::VnetHeader)?;
+    packet::set_buffers(sender.as_fd(), 0, SEND_BUFFER)?;
+    packet::bind_to_send(sender.as_fd(), index)?;
+    Ok([data, sender, control])
 }
 
 fn attach(

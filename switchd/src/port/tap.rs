@@ -7,7 +7,6 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, IoSlice, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use nix::sys::uio::writev;
 use pnet_base::MacAddr;
@@ -17,7 +16,7 @@ use tun_tap::{Iface, Mode};
 use super::batch::{BATCH_MAX, Batch, Outgoing, Written};
 use super::offload::{HEADER_LEN, Offload};
 use super::segment::Segmenter;
-use super::{Leaving, PortError, Reception, Sent, UNFINISHED};
+use super::{Leaving, PortError, Reception, Sent, Turn, UNFINISHED};
 use crate::link::{Namespace, NamespaceId, Namespaces, Setting};
 use crate::sys::tun::{self, OFFLOAD_CSUM, OFFLOAD_TSO, OFFLOAD_USO};
 use crate::sys::uring::{Ring, Target, Writes};
@@ -25,8 +24,9 @@ use crate::sys::uring::{Ring, Target, Writes};
 /// How often the kernel end is looked up while somebody moves or renames it under our eyes.
 const LOCATE_TRIES: usize = 4;
 
-/// Reads asked of the ring while a port is quiet: more than one, so that one call sees that nothing is left.
-const READS_MIN: usize = 4;
+/// Frames that the kernel end keeps for us while we are busy elsewhere. The default of 500 is full after a
+/// millisecond of small frames, and a burst of a host that had to wait for a processor is longer than that.
+const QUEUE: u32 = 2000;
 
 /// Offloads asked for, best first, and how they are called. What the kernel end may leave undone; frames
 /// towards it may be unfinished in any case.
@@ -49,8 +49,7 @@ pub(crate) struct Tap {
     offloads: &'static str,
     /// What was wanted and could not be had.
     trouble: Option<String>,
-    /// Reads to ask of the ring next time: a read of nothing costs 100 ns, a turn too short more.
-    reads: AtomicUsize,
+    turn: Turn,
 }
 
 /// The file side.
@@ -139,6 +138,8 @@ impl Tap {
         let tap = Self::on(side, trouble)?;
         let link = home.by_name(name)?;
         let link = link.ok_or_else(|| io::Error::from_raw_os_error(libc::ENODEV))?;
+        // Without it the port is no worse than taps are by default.
+        let _ = home.set(link.index, Setting::QueueLength(QUEUE));
         home.set(link.index, Setting::Up(true))?;
         Ok(tap)
     }
@@ -160,7 +161,7 @@ impl Tap {
             address,
             offloads,
             trouble,
-            reads: AtomicUsize::new(READS_MIN),
+            turn: Turn::new(),
         })
     }
 
@@ -233,7 +234,8 @@ impl Tap {
     pub(crate) fn receive(&self, batch: &mut Batch) -> Reception {
         let header_len = self.side.header_len();
         let mut results = [-libc::EAGAIN; BATCH_MAX];
-        for (result, place) in results.iter_mut().zip(batch.places(header_len)) {
+        let places = batch.places(header_len).into_iter().take(self.turn.asked());
+        for (result, place) in results.iter_mut().zip(places) {
             match self.side.read(place) {
                 Ok(octets) => *result = i32::try_from(octets).unwrap_or(i32::MAX),
                 Err(error) => {
@@ -242,7 +244,9 @@ impl Tap {
                 }
             }
         }
-        take(batch, header_len, &results)
+        let reception = take(batch, header_len, &results);
+        self.turn.over(batch);
+        reception
     }
 
     /// Reads at most a batch of frames in one call.
@@ -253,16 +257,11 @@ impl Tap {
         batch: &mut Batch,
     ) -> Reception {
         let header_len = self.side.header_len();
-        let asked = self.reads.load(Ordering::Relaxed);
+        let asked = self.turn.asked();
         let places = batch.places(header_len).into_iter().take(asked);
         let results = ring.read(self.target(port), places);
         let reception = take(batch, header_len, results);
-        let next = if batch.len() == asked {
-            2 * asked
-        } else {
-            batch.len() + READS_MIN
-        };
-        self.reads.store(next.min(BATCH_MAX), Ordering::Relaxed);
+        self.turn.over(batch);
         reception
     }
 

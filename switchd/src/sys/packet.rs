@@ -187,6 +187,14 @@ pub(crate) fn bind(socket: BorrowedFd<'_>, index: u32) -> io::Result<()> {
     bind_to(socket, index, ALL_PROTOCOLS)
 }
 
+/// Binds to interface `index` to send to it; nothing is received.
+///
+/// # Errors
+/// As [`bind`].
+pub(crate) fn bind_to_send(socket: BorrowedFd<'_>, index: u32) -> io::Result<()> {
+    bind_to(socket, index, 0)
+}
+
 /// The same for frames of one EtherType only; 0: none is received.
 ///
 /// # Errors

@@ -35,6 +35,8 @@ pub(crate) struct Ring {
     /// Which slots of the ring's table hold a descriptor.
     attached: Vec<bool>,
     ops: Box<[Op; DEPTH]>,
+    /// What stands before the bodies.
+    heads: Box<[[u8; HEAD_LEN_MAX]; DEPTH]>,
     len: usize,
     vectors: Box<[[libc::iovec; 2]; DEPTH]>,
     results: Box<[i32; DEPTH]>,
@@ -53,8 +55,8 @@ pub(crate) struct Target<'a> {
 #[derive(Clone, Copy)]
 struct Op {
     slot: u16,
-    descriptor: RawFd,
-    head: [u8; HEAD_LEN_MAX],
+    descriptor: types::Fd,
+    flags: squeue::Flags,
     head_len: usize,
     body: *const u8,
     body_len: usize,
@@ -96,6 +98,7 @@ impl Ring {
             uring,
             attached: vec![false; SLOTS as usize],
             ops: Box::new([Op::NONE; DEPTH]),
+            heads: Box::new([[0; HEAD_LEN_MAX]; DEPTH]),
             len: 0,
             vectors: Box::new([[nothing; 2]; DEPTH]),
             results: Box::new([0; DEPTH]),
@@ -133,28 +136,19 @@ impl Ring {
         target: Target<'_>,
         places: impl Iterator<Item = &'p mut [u8]>,
     ) -> &'r [i32] {
+        let (descriptor, flags) = self.named(target.slot, target.descriptor.as_raw_fd());
+        let mut queue = self.uring.submission();
         let mut count = 0;
         for place in places.take(DEPTH) {
-            let op = &mut self.ops[count];
-            *op = Op {
-                slot: target.slot,
-                descriptor: target.descriptor.as_raw_fd(),
-                head_len: 0,
-                body: place.as_mut_ptr(),
-                body_len: place.len(),
-                ..Op::NONE
-            };
+            let entry = opcode::Read::new(descriptor, place.as_mut_ptr(), short(place.len()))
+                .rw_flags(NOWAIT)
+                .build()
+                .flags(flags)
+                .user_data(count as u64);
+            push(&mut queue, &entry);
             count += 1;
         }
-        for index in 0..count {
-            let op = &self.ops[index];
-            let (at, len) = (op.body.cast_mut(), short(op.body_len));
-            let entry = match self.slot(op) {
-                Ok(fixed) => opcode::Read::new(fixed, at, len).rw_flags(NOWAIT).build(),
-                Err(plain) => opcode::Read::new(plain, at, len).rw_flags(NOWAIT).build(),
-            };
-            self.push(&entry.user_data(index as u64));
-        }
+        drop(queue);
         // The places are borrowed mutably until after this call, and distinct: an iterator of `&'p mut`
         // cannot give out one twice.
         self.run(count);
@@ -171,53 +165,34 @@ impl Ring {
     }
 
     fn run_writes(&mut self) {
-        for index in 0..self.len {
-            let op = &self.ops[index];
-            let user_data = index as u64;
+        let mut queue = self.uring.submission();
+        for (index, op) in self.ops[..self.len].iter().enumerate() {
             let entry = if op.head_len == 0 {
-                let len = short(op.body_len);
-                match self.slot(op) {
-                    Ok(fixed) => opcode::Write::new(fixed, op.body, len)
-                        .rw_flags(NOWAIT)
-                        .build(),
-                    Err(plain) => opcode::Write::new(plain, op.body, len)
-                        .rw_flags(NOWAIT)
-                        .build(),
-                }
+                opcode::Write::new(op.descriptor, op.body, short(op.body_len))
+                    .rw_flags(NOWAIT)
+                    .build()
             } else {
                 self.vectors[index] = [
-                    vector(op.head.as_ptr(), op.head_len),
+                    vector(self.heads[index].as_ptr(), op.head_len),
                     vector(op.body, op.body_len),
                 ];
-                let vectors = self.vectors[index].as_ptr();
-                match self.slot(op) {
-                    Ok(fixed) => opcode::Writev::new(fixed, vectors, 2)
-                        .rw_flags(NOWAIT)
-                        .build(),
-                    Err(plain) => opcode::Writev::new(plain, vectors, 2)
-                        .rw_flags(NOWAIT)
-                        .build(),
-                }
+                opcode::Writev::new(op.descriptor, self.vectors[index].as_ptr(), 2)
+                    .rw_flags(NOWAIT)
+                    .build()
             };
-            self.push(&entry.user_data(user_data));
+            push(&mut queue, &entry.flags(op.flags).user_data(index as u64));
         }
+        drop(queue);
         self.run(self.len);
     }
 
-    fn slot(&self, op: &Op) -> Result<types::Fixed, types::Fd> {
-        if self.attached.get(usize::from(op.slot)) == Some(&true) {
-            Ok(types::Fixed(u32::from(op.slot)))
+    /// How an operation names its file: by its place in the table, if it has one.
+    fn named(&self, slot: u16, descriptor: RawFd) -> (types::Fd, squeue::Flags) {
+        if self.attached.get(usize::from(slot)) == Some(&true) {
+            (types::Fd(i32::from(slot)), squeue::Flags::FIXED_FILE)
         } else {
-            Err(types::Fd(op.descriptor))
+            (types::Fd(descriptor), squeue::Flags::empty())
         }
-    }
-
-    fn push(&mut self, entry: &squeue::Entry) {
-        // SAFETY: entries are made by `read` and `run_writes` only, which call `run` before they return; the
-        // memory that an entry names is lent to them for longer than that, or is this ring's own and boxed.
-        let pushed = unsafe { self.uring.submission().push(entry) };
-        // The queue has DEPTH entries and was empty.
-        debug_assert!(pushed.is_ok());
     }
 
     /// Runs what was pushed, `count` operations, to its end. Lent memory is free again when this returns; if the
@@ -225,8 +200,11 @@ impl Ring {
     fn run(&mut self, count: usize) {
         let mut outstanding = count;
         let mut retries = 0;
+        // Operations that do not wait are done when they are taken: nothing is waited for at first.
+        let mut wanted = 0;
         while outstanding > 0 {
-            if let Err(error) = self.uring.submit_and_wait(outstanding) {
+            let submitted = self.uring.submit_and_wait(wanted);
+            if let Err(error) = submitted {
                 match error.raw_os_error() {
                     Some(libc::EINTR | libc::EAGAIN | libc::EBUSY | libc::ENOMEM)
                         if retries < RETRIES_MAX =>
@@ -244,8 +222,17 @@ impl Ring {
                 outstanding -= 1;
                 retries = 0;
             }
+            wanted = outstanding;
         }
     }
+}
+
+fn push(queue: &mut squeue::SubmissionQueue<'_>, entry: &squeue::Entry) {
+    // SAFETY: entries are made by `read` and `run_writes` only, which call `run` before they return; the
+    // memory that an entry names is lent to them for longer than that, or is the ring's own and boxed.
+    let pushed = unsafe { queue.push(entry) };
+    // The queue has DEPTH entries and was empty.
+    debug_assert!(pushed.is_ok());
 }
 
 impl std::fmt::Debug for Ring {
@@ -271,17 +258,18 @@ impl<'a> Writes<'_, 'a> {
         octets: usize,
         done: impl FnMut(u16, usize, io::Result<usize>),
     ) {
-        let mut op = Op {
+        let index = self.ring.len;
+        let (descriptor, flags) = self.ring.named(target.slot, target.descriptor.as_raw_fd());
+        self.ring.ops[index] = Op {
             slot: target.slot,
-            descriptor: target.descriptor.as_raw_fd(),
+            descriptor,
+            flags,
             head_len: head.len(),
             body: body.as_ptr(),
             body_len: body.len(),
             octets,
-            ..Op::NONE
         };
-        op.head[..head.len()].copy_from_slice(head);
-        self.ring.ops[self.ring.len] = op;
+        self.ring.heads[index][..head.len()].copy_from_slice(head);
         self.ring.len += 1;
         if self.ring.len == DEPTH {
             self.run(done);
@@ -312,8 +300,8 @@ impl<'a> Writes<'_, 'a> {
 impl Op {
     const NONE: Self = Self {
         slot: 0,
-        descriptor: -1,
-        head: [0; HEAD_LEN_MAX],
+        descriptor: types::Fd(-1),
+        flags: squeue::Flags::empty(),
         head_len: 0,
         body: ptr::null(),
         body_len: 0,

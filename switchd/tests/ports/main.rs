@@ -67,6 +67,8 @@ fn tcp_between_taps_is_octet_exact_with_offloads_on() {
     // Super-frames crossed whole: far fewer frames than segments.
     let frames = switch.received(1);
     assert!(frames < 64 * MIB as u64 / 1448 / 2, "{frames} frames");
+    let said = a.ip("link show eth0");
+    assert!(said.contains("qlen 2000"), "room for a burst: {said}");
 }
 
 #[test]

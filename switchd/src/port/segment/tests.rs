@@ -1,6 +1,5 @@
 //! Segmentation against the kernel's, octet by octet, and against whatever may come.
 
-use std::io::IoSlice;
 use std::os::fd::AsFd;
 
 use nix::sched::{CloneFlags, unshare};
@@ -10,7 +9,8 @@ use tun_tap::{Iface, Mode};
 use super::*;
 use crate::link::{Namespaces, Setting};
 use crate::port::offload::HEADER_LEN;
-use crate::sys::{mmsg, packet};
+use crate::sys::mmsg::Messages;
+use crate::sys::packet;
 
 const C_TAG: [u8; 4] = [0x81, 0, 0x20, 10];
 const S_TAG: [u8; 4] = [0x88, 0xa8, 0, 5];
@@ -166,8 +166,10 @@ impl Kernel {
     }
 
     fn cut(&self, sent: &Super, pieces: usize) -> Vec<Vec<u8>> {
-        let parts = [IoSlice::new(&sent.header), IoSlice::new(&sent.frame)];
-        assert_eq!(mmsg::send(self.socket.as_fd(), &[parts]).unwrap(), 1);
+        let mut messages = Messages::new();
+        let mut sends = messages.sends();
+        sends.push(&sent.header, &sent.frame, sent.frame.len());
+        assert_eq!(sends.send(self.socket.as_fd(), 0).unwrap(), 1);
         let mut buffer = vec![0; 1 << 17];
         let mut read = || {
             let octets = self.device.recv(&mut buffer).unwrap();

@@ -1,0 +1,75 @@
+//! How many frames are asked of a port in one turn.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::batch::{BATCH_MAX, Batch};
+
+/// Frames asked for while a port is quiet: more than one, so that one call sees that nothing is left.
+const FRAMES_MIN: usize = 4;
+
+/// Octets of a turn, about. What was read is written again before it has left the cache, and super-frames have a
+/// hundred times the octets of others.
+const OCTETS: usize = 128 << 10;
+
+/// As many as the turn before had, and some more: to ask for what is not there costs something, a turn too short
+/// costs more.
+#[derive(Debug)]
+pub(super) struct Turn(AtomicUsize);
+
+impl Turn {
+    pub(super) fn new() -> Self {
+        Self(AtomicUsize::new(FRAMES_MIN))
+    }
+
+    /// Frames to ask for.
+    pub(super) fn asked(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// The turn is over, and these came.
+    pub(super) fn over(&self, batch: &Batch) {
+        self.0.store(
+            next(self.asked(), batch.len(), batch.octets()),
+            Ordering::Relaxed,
+        );
+    }
+}
+
+/// How many frames to ask for after `asked` brought so many with so many octets.
+fn next(asked: usize, frames: usize, octets: usize) -> usize {
+    let wanted = if frames == asked {
+        2 * asked
+    } else {
+        frames + FRAMES_MIN
+    };
+    let fitting = (OCTETS * frames).checked_div(octets).unwrap_or(BATCH_MAX);
+    wanted.min(fitting.max(1)).min(BATCH_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SMALL: usize = 60;
+    const SUPER: usize = 65_226;
+
+    #[test]
+    fn a_busy_port_has_longer_turns_until_the_batch_is_full() {
+        let mut asked = FRAMES_MIN;
+        for _ in 0..10 {
+            asked = next(asked, asked, asked * SMALL);
+        }
+        assert_eq!(asked, BATCH_MAX);
+        assert_eq!(next(asked, 0, 0), FRAMES_MIN);
+        assert_eq!(next(asked, 10, 10 * SMALL), 10 + FRAMES_MIN);
+    }
+
+    #[test]
+    fn super_frames_come_few_at_a_time_and_small_ones_many_again() {
+        let few = next(BATCH_MAX, BATCH_MAX, BATCH_MAX * SUPER);
+        assert_eq!(few, OCTETS / SUPER);
+        assert_eq!(next(few, few, few * SUPER), few);
+        assert_eq!(next(few, few, few * SMALL), 2 * few);
+        assert_eq!(next(1, 1, usize::MAX / 2), 1);
+    }
+}
