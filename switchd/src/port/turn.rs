@@ -7,9 +7,10 @@ use super::batch::{BATCH_MAX, Batch};
 /// Frames asked for while a port is quiet: more than one, so that one call sees that nothing is left.
 const FRAMES_MIN: usize = 4;
 
-/// Octets of a turn, about. What was read is written again before it has left the cache, and super-frames have a
-/// hundred times the octets of others.
-const OCTETS: usize = 128 << 10;
+/// Octets of a turn, about: super-frames have a thousand times the octets of others, and other ports wait meanwhile.
+/// What is read of 1 MiB stays in the cache until it is written. Measured against 128 KiB, a gigabyte of TCP takes an
+/// eighth less processor time on taps and on packet ports.
+const OCTETS: usize = 1 << 20;
 
 /// As many as the turn before had, and some more: to ask for what is not there costs something, a turn too short
 /// costs more.
