@@ -35,11 +35,7 @@ impl Turn {
 
 /// How many frames to ask for after `asked` brought so many with so many octets.
 fn next(asked: usize, frames: usize, octets: usize) -> usize {
-    let wanted = if frames == asked {
-        2 * asked
-    } else {
-        frames
-    };
+    let wanted = if frames == asked { 2 * asked } else { frames };
     let fitting = (OCTETS * frames).checked_div(octets).unwrap_or(BATCH_MAX);
     wanted.min(fitting).clamp(1, BATCH_MAX)
 }
