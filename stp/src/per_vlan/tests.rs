@@ -18,7 +18,12 @@ fn vlan(number: u16) -> TreeId {
 
 /// Ports 1 and 2, trunks of VLANs 1, 10 and 20 but that port 2 does not carry 20.
 fn bridges(config: PortConfig) -> PerVlan {
+    bridges_of(Protocol::Stp, config)
+}
+
+fn bridges_of(protocol: Protocol, config: PortConfig) -> PerVlan {
     let mut bridges = PerVlan::new(BridgeConfig {
+        protocol,
         guard_recovery: Some(30 * S),
         ..BridgeConfig::new(MacAddr::new(2, 0, 0, 0, 0, 9))
     });
@@ -75,22 +80,24 @@ fn state(bridges: &PerVlan, number: u16, tree: u16) -> Option<PortState> {
 
 #[test]
 fn every_vlan_has_its_own_root() {
-    let mut bridges = bridges(PortConfig::default());
-    for number in [1, 10, 20] {
-        let status = bridges.bridge(vlan(number)).unwrap().tree(TreeId::COMMON);
-        assert_eq!(status.bridge.settable(), 32768 + number);
-        assert!(status.is_root());
+    for protocol in [Protocol::Stp, Protocol::Rstp] {
+        let mut bridges = bridges_of(protocol, PortConfig::default());
+        for number in [1, 10, 20] {
+            let status = bridges.bridge(vlan(number)).unwrap().tree(TreeId::COMMON);
+            assert_eq!(status.bridge.settable(), 32768 + number, "{protocol:?}");
+            assert!(status.is_root());
+        }
+        let _ = bridges.receive(S, port(1), vlan(10), &better(10));
+        let root = |number| {
+            bridges
+                .bridge(vlan(number))
+                .unwrap()
+                .tree(TreeId::COMMON)
+                .root_port
+        };
+        assert_eq!((root(10), root(1), root(20)), (Some(port(1)), None, None));
+        assert_eq!(state(&bridges, 2, 20), None, "not carried there");
     }
-    let _ = bridges.receive(S, port(1), vlan(10), &better(10));
-    let root = |number| {
-        bridges
-            .bridge(vlan(number))
-            .unwrap()
-            .tree(TreeId::COMMON)
-            .root_port
-    };
-    assert_eq!((root(10), root(1), root(20)), (Some(port(1)), None, None));
-    assert_eq!(state(&bridges, 2, 20), None, "not carried there");
 }
 
 #[test]

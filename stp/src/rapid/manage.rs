@@ -430,7 +430,11 @@ impl Message {
 
 impl Tree {
     fn new(id: TreeId, tree: TreeConfig, config: &BridgeConfig) -> Self {
-        let bridge_id = BridgeId::new(tree.priority, config.address).with_extension(id.get());
+        let extension = match id {
+            TreeId::COMMON => config.extension,
+            instance => instance.get(),
+        };
+        let bridge_id = BridgeId::new(tree.priority, config.address).with_extension(extension);
         Self {
             id,
             priority: tree.priority,
