@@ -10,6 +10,8 @@ use pnet_base::MacAddr;
 pub(crate) const FLAPS: u32 = 10;
 /// In which time.
 const WINDOW: Duration = Duration::from_secs(1);
+/// A port that shows a loop is held to few flooded frames for so long after it did so last.
+const BRAKE: Duration = Duration::from_secs(1);
 /// An address that has not moved for so long is no longer looked at: the next one that moves is.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -29,6 +31,8 @@ struct Suspect {
 pub(crate) struct Flaps {
     suspect: Option<Suspect>,
     told: Option<Duration>,
+    /// When the address last moved that gives a loop away.
+    seen: Option<Duration>,
 }
 
 impl Flaps {
@@ -52,6 +56,9 @@ impl Flaps {
         suspect.last = now;
         suspect.moves += 1;
         let is_loop = suspect.moves >= FLAPS;
+        if is_loop {
+            self.seen = Some(now);
+        }
         let is_news = self
             .told
             .is_none_or(|told| now.saturating_sub(told) >= WINDOW);
@@ -59,6 +66,12 @@ impl Flaps {
             self.told = Some(now);
         }
         is_loop && is_news
+    }
+
+    /// Whether the port shows a loop, or has just done so.
+    pub(crate) fn is_loop(&self, now: Duration) -> bool {
+        self.seen
+            .is_some_and(|seen| now.saturating_sub(seen) < BRAKE)
     }
 }
 
@@ -86,6 +99,7 @@ mod tests {
         assert_eq!(told.len(), 3, "{told:?}");
         assert_eq!(told[0], 9);
         assert!(told[1] >= 1009 && told[1] < 1030, "{told:?}");
+        assert!(flaps.is_loop(MS * 2500) && !flaps.is_loop(MS * 3500));
     }
 
     #[test]
@@ -93,6 +107,7 @@ mod tests {
         let mut flaps = Flaps::default();
         for at in 0..250_u8 {
             assert!(!flaps.count(MS * 20 * u32::from(at), vlan(), mac(at)));
+            assert!(!flaps.is_loop(MS * 20 * u32::from(at)));
         }
     }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use flap::Flaps;
-pub use storm::{STORM_RATE_MAX, StormAction, StormControl, StormRate};
+pub use storm::{LOOP_RATE, STORM_RATE_MAX, StormAction, StormControl, StormRate};
 pub(crate) use storm::{StormMeter, StormVerdict};
 
 use crate::forward::Flood;
@@ -74,6 +74,14 @@ pub(crate) struct Protection {
 }
 
 impl Protection {
+    /// The limits in force: those configured, and the brake of a port that shows a loop.
+    pub(crate) fn limits(&self, now: Duration, configured: StormControl) -> StormControl {
+        match self.flaps.is_loop(now) {
+            true => configured.braked(),
+            false => configured,
+        }
+    }
+
     /// When something ends.
     pub(crate) fn deadline(&self) -> Option<Duration> {
         let recovery = self.disabled.and_then(|(_, until)| until);

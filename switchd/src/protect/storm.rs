@@ -8,6 +8,9 @@ use crate::forward::Flood;
 
 /// The highest limit, in frames a second.
 pub const STORM_RATE_MAX: u32 = 10_000_000;
+/// What a port that shows a loop may bring in of each kind where it has no limit of its own. A loop multiplies and never
+/// rests: unbraked, one broadcast takes a processor from every switch it goes round.
+pub const LOOP_RATE: StormRate = StormRate(1_000);
 /// How much of its limit a quiet port may use at once: a second's worth.
 const BURST: u64 = 1_000_000_000;
 /// A storm is over when nothing was dropped for so long.
@@ -70,6 +73,23 @@ pub struct StormControl {
 }
 
 impl StormControl {
+    /// These limits, and [`LOOP_RATE`] where there is none.
+    #[must_use]
+    pub const fn braked(self) -> Self {
+        const fn or(limit: Option<StormRate>) -> Option<StormRate> {
+            match limit {
+                Some(rate) => Some(rate),
+                None => Some(LOOP_RATE),
+            }
+        }
+        Self {
+            broadcast: or(self.broadcast),
+            multicast: or(self.multicast),
+            unknown_unicast: or(self.unknown_unicast),
+            action: self.action,
+        }
+    }
+
     /// The limit of a kind.
     #[must_use]
     pub const fn limit(&self, kind: Flood) -> Option<StormRate> {

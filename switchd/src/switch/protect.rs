@@ -24,7 +24,8 @@ impl Switch {
     ) -> Option<DropReason> {
         let state = self.port_mut(port)?;
         let (control, name) = (state.settings.storm, state.settings.name);
-        let verdict = state.protection.storm.count(now, &control, kind);
+        let limits = state.protection.limits(now, control);
+        let verdict = state.protection.storm.count(now, &limits, kind);
         if verdict == StormVerdict::Pass {
             return None;
         }
@@ -37,6 +38,8 @@ impl Switch {
             });
             match control.action {
                 StormAction::Drop => {}
+                // What the brake drops is loop detection's affair.
+                StormAction::Shutdown if control.limit(kind).is_none() => {}
                 StormAction::Shutdown => {
                     self.disable_for_cause(now, port, DisableReason::Storm, out);
                 }

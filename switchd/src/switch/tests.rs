@@ -379,6 +379,46 @@ fn taken_and_impossible_ports_are_refused_by_name() {
     );
 }
 
+/// Two cables between two switches without a spanning tree: what a host broadcasts goes round for ever, 10,000 times a
+/// second here, until it is dropped.
+#[test]
+fn a_loop_is_named_within_a_second_and_braked() {
+    let mut wires = [Wire::default(), Wire::default()];
+    let mut switches = [1, 2].map(|id| switch(id, false, 3, &mut wires[usize::from(id) - 1]));
+    let mut relayed = [0_u32; 5];
+    for step in 0..50_000 {
+        let now = step * Duration::from_micros(100);
+        if step % 100 == 0 {
+            switches[0].receive(now, n(3), &broadcast(7), &mut wires[0]);
+        }
+        let second = usize::try_from(now.as_secs()).unwrap().min(4);
+        for at in 0..2 {
+            let frames: Vec<_> = wires[at].sent.drain(..).collect();
+            for (port, frame) in frames.into_iter().filter(|(port, _)| *port < 3) {
+                relayed[second] += 1;
+                switches[1 - at].receive(now, n(port), &frame, &mut wires[1 - at]);
+            }
+        }
+    }
+    // What comes in by a cable leaves by the other; what the host sends, by both.
+    let most = 4 * crate::protect::LOOP_RATE.get() + 2 * 100;
+    assert!(relayed[0] > most, "it was a storm: {relayed:?}");
+    assert!(relayed[3] <= most + 4 && relayed[3] > 0, "{relayed:?}");
+    for (at, wire) in wires.iter().enumerate() {
+        let cables = [name("p1"), name("p2")];
+        let named = wire.events.iter().any(|event| {
+            matches!(event, Event::Flapping { from, to, .. } if cables.contains(from) && cables.contains(to))
+        });
+        assert!(named, "switch {at} names the ports");
+    }
+    let drops = |switch: &Switch| {
+        let ports = [1, 2].map(|port| switch.port(n(port)).unwrap().counters());
+        ports.map(|counters| counters.drops(DropReason::StormBroadcast))
+    };
+    let drops: u64 = switches.iter().flat_map(drops).sum();
+    assert!(drops > 0, "what is too much is counted");
+}
+
 #[test]
 fn a_static_entry_stays_until_it_is_removed() {
     let mut out = Wire::default();
