@@ -16,12 +16,13 @@ demo: build ## the VMotion lab: six switches converge, a VM moves there and back
 	@target/release/labs run vmotion
 
 BENCH ?=
-bench: build setup ## the switch beside its peers (BENCH="--quick": a look), virtual time, the CAM
+bench: build setup ## the switch beside its peers (BENCH="--quick": a look), virtual time, the CAM, many trees
 	@mkdir -p target/bench
 	target/release/labs bench --json target/bench/bench.json --html target/bench/bench.html $(BENCH)
 	@echo "report: target/bench/bench.html"
 	$(CARGO) bench --locked -p labs --bench sim
 	$(CARGO) bench --locked -p cam --bench table
+	$(CARGO) bench --locked -p switchd --bench trees
 
 microbench: ## nanoseconds and allocations: CAM, forwarding decision, codecs
 	$(CARGO) bench --locked -p cam --bench table
@@ -42,8 +43,8 @@ soak: ## random and exhaustive properties of spanning tree, for MINUTES=60
 	@$(CARGO) run --release --locked -p tests --bin soak -- --minutes $(MINUTES)
 
 interop: setup ## every scenario with other people's bridges; writes docs/INTEROP.md
-	$(CARGO) build --locked --workspace --bins
-	$(CARGO) run --locked -p tests --bin interop
+	$(CARGO) build --release --locked --workspace --bins
+	$(CARGO) run --release --locked -p tests --bin interop
 
 lint: ## formatting, clippy, documentation
 	$(CARGO) fmt --all --check
