@@ -106,7 +106,8 @@ impl Ovs {
         Ok(())
     }
 
-    /// Adds ports in one transaction and waits until they are there.
+    /// Adds ports in one transaction and waits until they are there. Spanning tree numbers them in this order from 1;
+    /// left alone, in that of a hash. Once they are there a number can only change to one that is free.
     ///
     /// # Errors
     /// When it is refused.
@@ -116,19 +117,14 @@ impl Ovs {
             OvsPort::System => "type=system",
         };
         let mut words = Vec::new();
-        for port in ports {
-            words.extend([
-                "--",
-                "add-port",
-                bridge,
-                port,
-                "--",
-                "set",
-                "interface",
-                port,
-                kind,
-            ]);
+        for (number, port) in (1..).zip(ports) {
+            let key = |protocol| format!("other_config:{protocol}-port-num={number}");
+            let add = ["--", "add-port", bridge, port].map(str::to_owned);
+            let kind = ["--", "set", "interface", port, kind].map(str::to_owned);
+            let set = ["--", "set", "port", port, &key("stp"), &key("rstp")].map(str::to_owned);
+            words.extend(add.into_iter().chain(kind).chain(set));
         }
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
         self.vsctl(&words)?;
         Ok(())
     }
@@ -242,6 +238,15 @@ impl Ovs {
             Some((words.nth(1)?.parse().ok()?, port))
         };
         Ok(text.lines().filter_map(entry).collect())
+    }
+
+    /// Makes the datapath decide anew about every frame. Of a port that has begun to forward by RSTP it may keep what it
+    /// decided before, dropping frames of hosts for as long as they go on sending (Open vSwitch 3.1).
+    ///
+    /// # Errors
+    /// When the switch does not answer.
+    pub fn purge_flows(&self) -> Result<(), PeerError> {
+        self.appctl(&["revalidator/purge"]).map(|_| ())
     }
 
     /// The number (`ofport`) of a port, as [`addresses`](Self::addresses) has it.

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
-use tests::interop::{document, run, scenarios};
+use tests::interop::{document, measure, run, scenarios};
 
 /// Play every scenario and write docs/INTEROP.md. Exit code 1: a bridge differs from what the graph demands, or tshark
 /// complains of a BPDU of ours.
@@ -14,6 +14,9 @@ struct Arguments {
     /// Print the document instead of writing it.
     #[arg(long)]
     print: bool,
+    /// How often the measured triangles lose a carrier; 0 leaves the measurement out.
+    #[arg(long, default_value_t = 20)]
+    times: usize,
 }
 
 fn main() -> ExitCode {
@@ -33,7 +36,12 @@ fn play(arguments: &Arguments) -> io::Result<bool> {
     let outcomes = run::run(&all);
     let mut wrong = run::wrong(&all, &outcomes);
     wrong.extend(run::complaints(&outcomes));
-    let text = document::whole(&document::versions(), &document::matrix(&all, &outcomes));
+    let measured = measure::measure(arguments.times).map_err(io::Error::other)?;
+    let text = document::whole(
+        &document::versions(),
+        &document::matrix(&all, &outcomes),
+        &document::measured(&measured),
+    );
     if arguments.print {
         io::stdout().write_all(text.as_bytes())?;
     } else {

@@ -118,6 +118,17 @@ impl Running {
         }
     }
 
+    /// Lets a peer whose data path lags behind its spanning tree look again: [`Ovs::purge_flows`].
+    ///
+    /// # Panics
+    /// When it does not answer.
+    pub fn purge_flows(&self) {
+        match self {
+            Self::Ours { .. } | Self::Kernel { .. } => {}
+            Self::Ovs { ovs, .. } => ovs.purge_flows().expect("the peer answers"),
+        }
+    }
+
     /// Forgets what was told so far.
     pub fn mark(&mut self) {
         if let Self::Ours { stream, .. } = self {
@@ -194,7 +205,13 @@ impl Running {
     /// When it refuses or cannot.
     pub fn set_speech(&self, model: &Model, index: usize) {
         match self {
-            Self::Ours { .. } => panic!("switchd speaks one protocol"),
+            Self::Ours { process, .. } => {
+                let settings = StpSettings {
+                    protocol: Some(model.bridges[index].speech.protocol()),
+                    ..StpSettings::default()
+                };
+                let _done = process.ask(&Ask::SetSpanningTree(settings));
+            }
             Self::Kernel { .. } => panic!("the kernel's bridge speaks one protocol"),
             Self::Ovs { ovs, ports } => {
                 let done = set_tree(ovs, model, index).and_then(|()| {
@@ -245,7 +262,10 @@ fn start_ours(
     };
     let (mac, priority) = (address(index).to_string(), bridge.priority.to_string());
     let mut arguments = vec!["--address", &mac, "--priority", &priority];
+    let protocol = bridge.speech.to_string();
     arguments.extend([
+        "--protocol",
+        &protocol,
         "--hello",
         &hello,
         "--max-age",
@@ -269,6 +289,7 @@ fn tree(model: &Model, index: usize) -> Tree {
     let bridge = model.bridges[index];
     let protocol = match bridge.speech {
         Speech::Stp => Protocol::Stp,
+        Speech::Rstp => Protocol::Rstp,
     };
     Tree {
         protocol,
@@ -310,18 +331,6 @@ fn start_ovs(
         .chain([HOST])
         .collect();
     ovs.add_ports(DEVICE, &names, OvsPort::System)?;
-    // Left alone it numbers ports in the order of a hash.
-    let numbers = names.iter().enumerate().map(|(position, port)| {
-        let number = if *port == HOST {
-            HOST_NUMBER.to_string()
-        } else {
-            (position + 1).to_string()
-        };
-        let key = |protocol| format!("other_config:{protocol}-port-num={number}");
-        ovs.vsctl(&["set", "port", port, &key("stp"), &key("rstp")])
-            .map(|_| ())
-    });
-    numbers.collect::<Result<(), _>>()?;
     for (port, cost) in ports {
         ovs.set_port(port, *cost, PRIORITY)?;
     }

@@ -3,8 +3,10 @@
 use core::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 
 use super::dissect;
+use super::measure::Measured;
 use super::plan::{Brand, Scenario, name};
 use super::play::Outcome;
 
@@ -24,10 +26,13 @@ every bridge the root and the cost; on every cable of ours the designated bridge
 a broadcast of every bridge's host comes to every other host exactly once, and nobody ever hears three copies of one; if a
 port began to forward, every bridge has noticed the topology change (Open vSwitch does not say), and neither ours nor
 Open vSwitch keeps an address at a port that no longer leads to its host. Linux's bridge is not held to the last: it keeps
-such entries for as long as they age, and sends by them.
+such entries for as long as they age, and sends by them. Nor is Open vSwitch held to forwarding by what its RSTP has decided: of
+a port that begins to forward its datapath may go on dropping the frames of a host that never pauses, so it is told to
+look again (`revalidator/purge`) before hosts are listened to.
 
 Every BPDU that our ports send meanwhile is read by tshark, which must not complain; its fields are asked for in
-`tests/tests/interop.rs`. All bridges have the fastest legal times: max age 6 s, hello time 1 s, forward delay 4 s.
+`tests/tests/interop.rs`. All bridges have the fastest legal times: max age 6 s, hello time 1 s, forward delay 4 s (Open
+vSwitch's RSTP: hello time 2 s).
 
 ";
 
@@ -39,8 +44,11 @@ pub fn path() -> PathBuf {
 
 /// The whole document.
 #[must_use]
-pub fn whole(peers: &str, matrix: &str) -> String {
-    format!("{HEAD}{peers}{matrix}").trim_end().to_owned() + "\n"
+pub fn whole(peers: &str, matrix: &str, measured: &str) -> String {
+    format!("{HEAD}{peers}{matrix}{measured}")
+        .trim_end()
+        .to_owned()
+        + "\n"
 }
 
 /// Which peers, in the versions of this machine.
@@ -95,6 +103,34 @@ pub fn matrix(scenarios: &[Scenario], outcomes: &[Option<Outcome>]) -> String {
         }
     }
     text.push('\n');
+    text
+}
+
+/// The silences, as a table.
+#[must_use]
+pub fn measured(all: &[Measured]) -> String {
+    if all.is_empty() {
+        return String::new();
+    }
+    let mut text = "## Measured\n\nThree bridges of one brand in a triangle, RSTP, their hosts; one host sends another a frame a \
+         millisecond. How long it hears nothing when something fails, in the run that wrote this:\n\n\
+         | triangle | what fails | median | least | most | times |\n| --- | --- | --- | --- | --- | --- |\n"
+        .to_owned();
+    for one in all {
+        let ms = |time: Duration| format!("{:.1} ms", time.as_secs_f64() * 1e3);
+        let extreme = |found: Option<&Duration>| ms(found.copied().unwrap_or_default());
+        // A string takes every word.
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} | {} | {} | {} |",
+            one.who,
+            one.what,
+            ms(one.median()),
+            extreme(one.silences.iter().min()),
+            extreme(one.silences.iter().max()),
+            one.silences.len(),
+        );
+    }
     text
 }
 

@@ -17,6 +17,7 @@ pub mod bridge;
 pub mod dissect;
 pub mod document;
 pub mod ears;
+pub mod measure;
 pub mod model;
 pub mod plan;
 pub mod play;

@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use switchd::TreeProtocol;
+
 /// Whose bridge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Brand {
@@ -18,6 +20,8 @@ pub enum Brand {
 pub enum Speech {
     /// IEEE 802.1D-1998.
     Stp,
+    /// IEEE 802.1D-2004.
+    Rstp,
 }
 
 impl Speech {
@@ -31,15 +35,19 @@ impl Speech {
         })
     }
 
-    /// Whether it agrees with its neighbours instead of waiting.
+    /// In `switchd`'s words.
     #[must_use]
-    pub fn is_rapid(self) -> bool {
-        self.version() > 0
+    pub fn protocol(self) -> TreeProtocol {
+        match self {
+            Self::Stp => TreeProtocol::Stp,
+            Self::Rstp => TreeProtocol::Rstp,
+        }
     }
 
     fn version(self) -> u8 {
         match self {
             Self::Stp => 0,
+            Self::Rstp => 2,
         }
     }
 }
@@ -48,6 +56,7 @@ impl fmt::Display for Speech {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Stp => "stp",
+            Self::Rstp => "rstp",
         })
     }
 }

@@ -35,12 +35,14 @@ pub struct Outcome {
 }
 
 /// A network that stands.
-struct Site {
+pub(super) struct Site {
     model: Model,
     running: Vec<Option<Running>>,
     ears: Ears,
     spaces: Vec<Namespace>,
     hosts: Vec<Namespace>,
+    /// Bridges that must notice a topology change, and have not yet.
+    unaware: Vec<usize>,
     dir: TempDir,
     /// How many bridges were started: each has a directory of its own.
     started: usize,
@@ -79,7 +81,7 @@ pub fn play(scenario: &Scenario) -> Outcome {
 }
 
 impl Site {
-    fn build(scenario: &Scenario) -> Self {
+    pub(super) fn build(scenario: &Scenario) -> Self {
         let model = Model::new(scenario);
         let mut net = Net::new();
         let all = 0..scenario.bridges.len();
@@ -120,6 +122,7 @@ impl Site {
             ears,
             spaces,
             hosts,
+            unaware: Vec::new(),
             dir: tempfile::tempdir().expect("a directory"),
             started: 0,
             _net: net,
@@ -141,6 +144,29 @@ impl Site {
         ));
     }
 
+    /// The namespace of a bridge's host.
+    pub(super) fn host(&self, bridge: usize) -> &Namespace {
+        &self.hosts[bridge]
+    }
+
+    /// Does `step` and waits for nothing.
+    pub(super) fn apply(&mut self, step: Step) {
+        self.model.take(step);
+        self.act(step);
+    }
+
+    /// Waits until every bridge has the tree that must be, and speaks.
+    pub(super) fn settle(&mut self) -> Result<(), String> {
+        let (expected, since) = (self.model.expected(), Instant::now());
+        self.until(since + LIMIT, |site| site.tree_difference(&expected, since))
+    }
+
+    pub(super) fn purge_flows(&self) {
+        for running in self.running.iter().flatten() {
+            running.purge_flows();
+        }
+    }
+
     /// Does `step` (`None`: has just started) and waits for what must come of it.
     fn step(&mut self, step: Option<Step>) -> Result<(), String> {
         let before = self.model.expected();
@@ -156,8 +182,12 @@ impl Site {
             self.act(step);
         }
         let expected = self.model.expected();
+        if step.is_some() && expected.opens(&before) {
+            self.unaware = self.alive();
+        }
         let end = since + LIMIT;
         self.until(end, |site| site.tree_difference(&expected, since))?;
+        self.purge_flows();
         let calm = Instant::now();
         let alive = self.alive();
         self.until(end, |site| {
@@ -169,9 +199,10 @@ impl Site {
                 .into_iter()
                 .next()
         })?;
-        if step.is_some() && expected.opens(&before) {
-            self.topology_change(end)?;
-        }
+        self.until(end, |site| {
+            let unaware = site.unaware.first();
+            unaware.map(|&bridge| format!("{} has not noticed the topology change", name(bridge)))
+        })?;
         self.until(end, |site| site.astray(&expected))?;
         if let Some(difference) = self.tree_difference(&expected, since) {
             return Err(format!("it did not stay so: {difference}"));
@@ -275,7 +306,7 @@ impl Site {
     }
 
     /// Everybody learns where the hosts are.
-    fn seed(&self, expected: &Expected) -> Result<(), String> {
+    fn seed(&mut self, expected: &Expected) -> Result<(), String> {
         let alive = self.alive();
         let end = Instant::now() + LIMIT;
         self.until(end, |site| {
@@ -334,30 +365,22 @@ impl Site {
         })
     }
 
-    /// Every bridge that says such a thing has noticed a topology change.
-    fn topology_change(&mut self, end: Instant) -> Result<(), String> {
-        let mut missing = self.alive();
-        loop {
-            let running = &mut self.running;
-            missing.retain(|&bridge| {
-                let noticed = running[bridge].as_mut().and_then(Running::noticed);
-                noticed == Some(false)
-            });
-            let Some(&bridge) = missing.first() else {
-                return Ok(());
-            };
-            if Instant::now() > end {
-                return Err(format!(
-                    "{} has not noticed the topology change",
-                    name(bridge)
-                ));
-            }
-            std::thread::sleep(POLL);
-        }
+    /// Whoever has noticed the topology change meanwhile: it is told for a few seconds only.
+    fn look_who_noticed(&mut self) {
+        let running = &mut self.running;
+        self.unaware.retain(|&bridge| {
+            let noticed = running[bridge].as_mut().and_then(Running::noticed);
+            noticed == Some(false)
+        });
     }
 
-    fn until(&self, end: Instant, look: impl Fn(&Self) -> Option<String>) -> Result<(), String> {
+    fn until(
+        &mut self,
+        end: Instant,
+        look: impl Fn(&Self) -> Option<String>,
+    ) -> Result<(), String> {
         loop {
+            self.look_who_noticed();
             let Some(wrong) = look(self) else {
                 return Ok(());
             };

@@ -89,6 +89,7 @@ fn worse() -> Vec<Step> {
 pub fn all() -> Vec<Scenario> {
     use Brand::{Kernel, Ours, Ovs};
     const STP: Speech = Speech::Stp;
+    const RSTP: Speech = Speech::Rstp;
     vec![
         pair(
             "the kernel is our root",
@@ -128,6 +129,78 @@ pub fn all() -> Vec<Scenario> {
             "three brands, Open vSwitch root",
             [(Ovs, STP), (Ours, STP), (Kernel, STP)],
             failure(),
+        ),
+        pair(
+            "Open vSwitch is our rapid root",
+            (Ovs, RSTP),
+            (Ours, RSTP),
+            failure(),
+        ),
+        pair(
+            "we are Open vSwitch's rapid root",
+            (Ours, RSTP),
+            (Ovs, RSTP),
+            failure(),
+        ),
+        ring(
+            "three brands, ours rapid root",
+            [(Ours, RSTP), (Ovs, RSTP), (Kernel, STP)],
+            failure(),
+        ),
+        ring(
+            "three brands, Open vSwitch rapid root",
+            [(Ovs, RSTP), (Kernel, STP), (Ours, RSTP)],
+            failure(),
+        ),
+        ring(
+            "three brands, the kernel root of rapid bridges",
+            [(Kernel, STP), (Ours, RSTP), (Ovs, RSTP)],
+            failure(),
+        ),
+        pair(
+            "Open vSwitch migrates, we are its root",
+            (Ours, RSTP),
+            (Ovs, RSTP),
+            vec![Step::Speak(1, STP), Step::Speak(1, RSTP)],
+        ),
+        pair(
+            "Open vSwitch migrates, it is our root",
+            (Ovs, STP),
+            (Ours, RSTP),
+            vec![Step::Speak(0, RSTP), Step::Speak(0, STP)],
+        ),
+        pair(
+            "we migrate, Open vSwitch is our root",
+            (Ovs, RSTP),
+            (Ours, STP),
+            vec![Step::Speak(1, RSTP), Step::Speak(1, STP)],
+        ),
+        pair(
+            "we migrate, the kernel is our leaf",
+            (Ours, STP),
+            (Kernel, STP),
+            vec![Step::Speak(0, RSTP), Step::Speak(0, STP)],
+        ),
+        pair(
+            "rapid Open vSwitch dies",
+            (Ovs, RSTP),
+            (Ours, RSTP),
+            death(),
+        ),
+        ring(
+            "our rapid root dies",
+            [(Ours, RSTP), (Ovs, RSTP), (Ours, RSTP)],
+            death(),
+        ),
+        ring(
+            "rapid Open vSwitch gets better",
+            [(Ours, RSTP), (Ovs, RSTP), (Ours, RSTP)],
+            better(),
+        ),
+        ring(
+            "rapid Open vSwitch gets worse",
+            [(Ovs, RSTP), (Ours, RSTP), (Ours, RSTP)],
+            worse(),
         ),
         pair("the kernel dies", (Kernel, STP), (Ours, STP), death()),
         pair("Open vSwitch dies", (Ovs, STP), (Ours, STP), death()),

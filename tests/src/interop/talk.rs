@@ -12,7 +12,6 @@ use stp::{
     RstBpdu, RstRole, llc,
 };
 
-use super::plan::Speech;
 use crate::frames::Plug;
 use crate::net::Net;
 use crate::switch_process::SwitchProcess;
@@ -40,24 +39,24 @@ pub struct Sent {
     pub ports: [Vec<Vec<u8>>; 2],
 }
 
-/// Lets a switch that speaks `speech` talk for `time`. `options` are further ones of the command line, `port` is what is
-/// said of each port.
+/// Lets a switch that speaks `protocol`, and is told of the root in that version, talk for `time`. `port` is what is said of
+/// each of its ports.
 ///
 /// # Panics
 /// Without privilege, or when it does not start.
 #[must_use]
-pub fn talk(speech: Speech, options: &[&str], port: &str, time: Duration) -> Sent {
+pub fn talk(protocol: &str, port: &str, time: Duration) -> Sent {
     let mut net = Net::new();
     let namespace = net.namespace("talk");
     let names = ["p1", "p2"];
     let plugs = names.map(|name| Plug::new(&namespace, name));
-    let _process = start(options, port, &namespace);
+    let _process = start(protocol, port, &namespace);
     let mut ports = [Vec::new(), Vec::new()];
     let (mut due, end) = (Instant::now(), Instant::now() + time);
     while Instant::now() < end {
         if Instant::now() >= due {
             due += PERIOD;
-            plugs[0].send(&llc::frame(TELLER, &told(speech)));
+            plugs[0].send(&llc::frame(TELLER, &told(protocol)));
         }
         for (plug, sent) in plugs.iter().zip(&mut ports) {
             sent.extend(plug.receive_groups(Duration::from_millis(20)));
@@ -66,12 +65,14 @@ pub fn talk(speech: Speech, options: &[&str], port: &str, time: Duration) -> Sen
     Sent { ports }
 }
 
-fn start(options: &[&str], port: &str, namespace: &Namespace) -> SwitchProcess {
+fn start(protocol: &str, port: &str, namespace: &Namespace) -> SwitchProcess {
     let own = OWN.to_string();
     let ports = [format!("p1:cost={}{port}", COSTS[1]), format!("p2{port}")];
     let mut arguments = vec![
         "--address",
         &own,
+        "--protocol",
+        protocol,
         "--hello",
         "1",
         "--max-age",
@@ -79,14 +80,13 @@ fn start(options: &[&str], port: &str, namespace: &Namespace) -> SwitchProcess {
         "--forward-delay",
         "4",
     ];
-    arguments.extend(options);
     arguments.push("--packet");
     arguments.extend(ports.iter().map(String::as_str));
     SwitchProcess::start(namespace, "talk", &arguments)
 }
 
 /// What the teller says.
-fn told(speech: Speech) -> Bpdu {
+fn told(protocol: &str) -> Bpdu {
     let seconds = |time: u64| BpduTime::at_least(Duration::from_secs(time));
     let priority = |value| BridgePriority::new(value).expect("legal");
     let number = PortNumber::new(7).expect("legal");
@@ -102,7 +102,7 @@ fn told(speech: Speech) -> Bpdu {
         topology_change_acknowledgment: false,
         topology_change: false,
     };
-    if speech.is_rapid() {
+    if matches!(protocol, "rstp" | "mstp") {
         Bpdu::Rst(RstBpdu {
             config,
             proposal: true,
