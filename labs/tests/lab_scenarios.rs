@@ -42,6 +42,26 @@ fn shared_segment() {
     holds("shared", "shared-segment");
 }
 
+/// Those of failures, side by side: they mostly wait.
+#[test]
+fn labs_of_failures() {
+    std::thread::scope(|scope| {
+        for scenario in [
+            "bridge-assurance",
+            "filtered-ring",
+            "flapping-corner",
+            "flapping-host",
+            "loop-detection",
+            "mixed-versions",
+            "native-mismatch",
+            "one-way-link",
+            "rogue-root",
+        ] {
+            scope.spawn(move || holds(scenario, scenario));
+        }
+    });
+}
+
 #[test]
 fn a_check_that_does_not_hold_fails_the_run_and_names_its_line() {
     let world = World::new("unsolved");
