@@ -343,7 +343,7 @@ fn the_tree_is_shown_with_the_ageing_in_force() {
     );
     ask(
         &mut bare,
-        r#"{"command":"set-spanning-tree","enabled":true}"#,
+        r#"{"command":"set-spanning-tree","protocol":"stp"}"#,
     )
     .unwrap();
     let mut now = Duration::from_secs(100);

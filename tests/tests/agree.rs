@@ -11,7 +11,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use labs::scenarios;
-use labs::topology::Topology;
+use labs::topology::{NodeKind, Topology};
+use switchd::TreeProtocol;
 use tests::agree::real::Real;
 use tests::agree::span::tolerance;
 use tests::agree::{Exchange, Phase, Span, depth, disturbances, sim, words};
@@ -109,6 +110,15 @@ fn agree(index: usize, name: &str, kernel: Option<&str>) -> (String, Vec<String>
     // Namespaces are the machine's, and others may run the same lab.
     let own = format!("agree-{}-{index}", std::process::id());
     topology.rename(&own).expect("a legal name");
+    if kernel.is_some() {
+        // It speaks the classic protocol, so the simulated switch in its place does; with it all do, for a rapid bridge first finds
+        // out whom it talks to.
+        for node in &mut topology.nodes {
+            if let NodeKind::Switch(switch) = &mut node.kind {
+                switch.stp.protocol = Some(TreeProtocol::Stp);
+            }
+        }
+    }
     let mut text = String::new();
     let wrong = match compare(&topology, kernel, &label, &mut text) {
         Ok(wrong) => wrong,

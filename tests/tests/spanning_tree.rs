@@ -1,4 +1,4 @@
-//! Spanning tree on real links: a ring that is cut, topology changes, and the kernel's bridge as a peer.
+//! Classic spanning tree on real links: a ring that is cut, topology changes, and the kernel's bridge as a peer.
 //!
 //! All with the fastest legal timers: hello 1 s, max age 6 s, forward delay 4 s (802.1D-1998 8.10.2).
 
@@ -11,7 +11,16 @@ use tests::net::{Net, cable, pings, run};
 use tests::switch_process::SwitchProcess;
 use tests::wait::{wait_for, wait_for_eq};
 
-const FAST: [&str; 6] = ["--hello", "1", "--max-age", "6", "--forward-delay", "4"];
+const FAST: [&str; 8] = [
+    "--protocol",
+    "stp",
+    "--hello",
+    "1",
+    "--max-age",
+    "6",
+    "--forward-delay",
+    "4",
+];
 
 /// Twice the forward delay, a hello, and as much again for a machine that has other things to do.
 const DIRECT: Duration = Duration::from_secs(20);

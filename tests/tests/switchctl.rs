@@ -130,7 +130,7 @@ fn the_tree_is_printed_with_roles_states_and_timers() {
     });
     let detail = lab.print("show spanning-tree detail");
     for line in [
-        " VLAN0001 is executing the ieee compatible Spanning Tree protocol",
+        " VLAN0001 is executing the rstp compatible Spanning Tree protocol",
         "  We are the root of the spanning tree",
         " Port 1 (t2) of VLAN0001 is disabled",
         " Port 3 (p2) of VLAN0001 is designated forwarding",

@@ -40,7 +40,7 @@ Examples:
 
 A configuration file has the same keys:
   [switch]                 [stp]                  [[port]]
-  name = \"sw1\"             protocol = \"stp\"       name = \"p2\"
+  name = \"sw1\"             protocol = \"rstp\"      name = \"p2\"
   [cam]                    priority = 32768       kind = \"tap\"
   ageing = 300             hello = 2              access = 10
 
@@ -99,7 +99,7 @@ pub struct Flags {
     /// Spanning tree, on or off [default: on]
     #[arg(long, value_name = "on|off")]
     pub stp: Option<String>,
-    /// Which: off, stp, rstp, mstp, pvst, rapid-pvst [default: stp]
+    /// Which: off, stp, rstp, mstp, pvst, rapid-pvst [default: rstp]
     #[arg(long, value_name = "PROTOCOL")]
     pub protocol: Option<String>,
     /// MSTP: name of the region

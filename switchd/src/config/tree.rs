@@ -18,7 +18,7 @@ use crate::trees::{Instances, TreeProtocol};
 use crate::vlan_set::VlanSet;
 
 /// What a switch runs that is told to run a spanning tree, and not which.
-pub const DEFAULT_PROTOCOL: TreeProtocol = TreeProtocol::Stp;
+pub const DEFAULT_PROTOCOL: TreeProtocol = TreeProtocol::Rstp;
 
 /// The keys of `[stp]`.
 const STP_KEYS: [&str; 14] = [

@@ -26,9 +26,9 @@ pub enum TreeProtocol {
     /// None: every port that has a link forwards.
     Off,
     /// One classic tree, IEEE 802.1D-1998.
-    #[default]
     Stp,
     /// One rapid tree, IEEE 802.1D-2004.
+    #[default]
     Rstp,
     /// A rapid tree for every group of VLANs, IEEE 802.1Q.
     Mstp,

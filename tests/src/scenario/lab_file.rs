@@ -99,7 +99,7 @@ impl<'a> File<'a> {
             let times = bridge.times;
             // Of two bridges with equal priority the earlier one is better: its address is lower.
             self.line(&format!(
-                "    sw{number}: {{kind: switch, priority: {priority}, address: \"02:00:00:00:00:{number:02x}\", \
+                "    sw{number}: {{kind: switch, protocol: stp, priority: {priority}, address: \"02:00:00:00:00:{number:02x}\", \
                  max-age: {}, hello: {}, forward-delay: {}, ageing: 1000000, ports: {{{}}}}}",
                 times.0,
                 times.1,

@@ -96,7 +96,7 @@ pub(crate) const NO_TREE: &str = "Spanning tree is off: every port that has a li
 
 pub(crate) const TREE: &str = "\
 VLAN0001
-  Spanning tree enabled protocol ieee
+  Spanning tree enabled protocol rstp
   Root ID    Priority    4096
              Address     0200.0000.0099
              This bridge is the root
@@ -195,7 +195,7 @@ pub(crate) const CHANGES: [(&str, &[&str]); 16] = [
     ("set port p1 cost auto", &["!cost = 77"]),
     (
         "set spanning-tree on priority 8192",
-        &["protocol = \"stp\"", "priority = 8192"],
+        &["protocol = \"rstp\"", "priority = 8192"],
     ),
     (
         "set spanning-tree hello-time 1 max-age 6 forward-time 4",
