@@ -39,7 +39,9 @@ test: setup ## every test, peers and namespaces included
 	$(CARGO) test --locked --workspace
 
 MINUTES ?= 60
-soak: ## random and exhaustive properties of spanning tree, for MINUTES=60
+MOVES ?= 10
+soak: setup ## MOVES=10 runs of lab vmotion-qemu, then properties of spanning tree for MINUTES=60
+	@$(CARGO) run --release --locked -p tests --bin moves -- --runs $(MOVES)
 	@$(CARGO) run --release --locked -p tests --bin soak -- --minutes $(MINUTES)
 
 interop: setup ## every scenario with other people's bridges; writes docs/INTEROP.md

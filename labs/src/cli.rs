@@ -84,6 +84,16 @@ pub enum Command {
         /// Leave the lab up afterwards.
         #[arg(long)]
         keep: bool,
+        /// What the VMs boot whose `machine` is qemu.
+        #[command(flatten)]
+        qemu: Box<crate::qemu::QemuArgs>,
+    },
+    /// Make the guest of lab vmotion-qemu, if it is not there, and say where it is: Linux and busybox from Debian packages,
+    /// kept in the cache directory ($XDG_CACHE_HOME/algorhyme, ~/.cache/algorhyme). `labs run` does so by itself.
+    Image {
+        /// From the newest packages, also if it is there.
+        #[arg(long)]
+        refresh: bool,
     },
     /// Watch one address over all switches of a lab that is up: every change of its entries as it happens, with the frame
     /// that caused it, and a verdict in the end.

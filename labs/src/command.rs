@@ -14,6 +14,7 @@ use switchd::control::default_run_dir;
 
 use crate::cli::{Cli, Command};
 use crate::lab::{self, Condition, Lab, LabError, Options, View, draw, interrupt};
+use crate::qemu::{ImageError, QemuArgs, Setup, image};
 use crate::run;
 use crate::scenarios::{self, FindError, SCENARIOS};
 use crate::sim::Power;
@@ -35,6 +36,9 @@ pub enum CommandError {
     /// A study.
     #[error(transparent)]
     Study(#[from] crate::study::cli::StudyError),
+    /// What a virtual machine of QEMU boots.
+    #[error(transparent)]
+    Image(#[from] ImageError),
     /// The bench.
     #[error(transparent)]
     Bench(#[from] crate::bench::BenchError),
@@ -49,6 +53,7 @@ impl CommandError {
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Find(_) | Self::Usage(_) => 2,
+            Self::Image(error) => error.exit_code(),
             Self::Lab(error) => error.exit_code(),
             Self::Study(error) => error.exit_code(),
             Self::Bench(error) => error.exit_code(),
@@ -83,7 +88,12 @@ pub fn run(cli: Cli) -> Result<ExitCode, CommandError> {
             name,
             json,
             keep,
-        } => run::run(&run_dir, topology(&lab, name.as_deref())?, json, keep),
+            qemu,
+        } => {
+            let told = run::Wishes { json, keep };
+            run::run(&run_dir, topology(&lab, name.as_deref())?, told, &qemu)
+        }
+        Command::Image { refresh } => image(refresh),
         Command::Watch(args) => watch(&run_dir, &args),
         Command::Sim(args) => simulate(&args),
         Command::Show { lab } => show(&lab),
@@ -173,13 +183,14 @@ fn up(
             eprintln!("[{:6.3}] {text}", start.elapsed().as_secs_f64());
         }
     };
+    let setup = Setup::prepare(&topology, &QemuArgs::default(), &progress)?;
     let options = Options {
         run_dir,
         owned: false,
         progress: &progress,
     };
     let lab = lab::up(topology, &options)?;
-    if let Err(error) = vmotion::boot(&lab) {
+    if let Err(error) = vmotion::boot(&lab, setup) {
         lab::down(run_dir, lab.name())?;
         return Err(error.into());
     }
@@ -238,6 +249,18 @@ fn list_scenarios(json: bool) -> Result<ExitCode, CommandError> {
     }
     for scenario in SCENARIOS {
         print(&format!("{:<16} {}\n", scenario.name, scenario.headline()))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn image(refresh: bool) -> Result<ExitCode, CommandError> {
+    let cache = image::cache()?;
+    if refresh {
+        image::forget(&cache)?;
+    }
+    let made = image::packaged(&cache, &|text| eprintln!("{text}"))?;
+    for path in [made.kernel, made.initrd].into_iter().flatten() {
+        print(&format!("{}\n", path.display()))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -11,6 +11,7 @@ pub mod lab;
 pub mod migrate;
 pub mod netns;
 pub mod peers;
+pub mod qemu;
 pub mod run;
 pub mod scenarios;
 pub mod sim;

@@ -1,7 +1,7 @@
 //! `labs run`: up, steps, down, and what came of it.
 
 use std::path::Path;
-use std::process::ExitCode;
+use std::process::{Child, ExitCode};
 use std::time::Instant;
 
 use serde_json::{Value, json};
@@ -9,13 +9,25 @@ use serde_json::{Value, json};
 use crate::command::{CommandError, print};
 use crate::guest::shell::monotonic;
 use crate::lab::{self, Lab, LabError, Options, Outcome, View, draw, interrupt, run_step};
+use crate::qemu::{QemuArgs, Setup};
 use crate::topology::{Step, StepKind, Topology};
 use crate::vmotion;
+
+/// How a lab is run.
+#[derive(Debug, Clone, Copy)]
+pub struct Wishes {
+    /// The outcome as one JSON object.
+    pub json: bool,
+    /// The lab stays up.
+    pub keep: bool,
+}
 
 /// A lab that goes down when this goes, unless it is to be kept.
 struct Running {
     lab: Lab,
     keep: bool,
+    /// Clears the lab if this process is killed.
+    guard: Option<Child>,
 }
 
 impl Drop for Running {
@@ -25,6 +37,11 @@ impl Drop for Running {
         }
         if let Err(error) = lab::down(self.lab.run_dir(), self.lab.name()) {
             eprintln!("{error}");
+        }
+        if let Some(mut guard) = self.guard.take() {
+            // Its standard input ends here, and with nothing left to clear so does it.
+            drop(guard.stdin.take());
+            let _ = guard.wait();
         }
     }
 }
@@ -36,8 +53,8 @@ impl Drop for Running {
 pub fn run(
     run_dir: &Path,
     topology: Topology,
-    json: bool,
-    keep: bool,
+    Wishes { json, keep }: Wishes,
+    qemu: &QemuArgs,
 ) -> Result<ExitCode, CommandError> {
     lab::check_privilege().map_err(LabError::from)?;
     interrupt::catch()?;
@@ -53,19 +70,25 @@ pub fn run(
         }
     };
     let progress = |text: &str| eprintln!("[{:7.3}] {text}", start.elapsed().as_secs_f64());
+    let setup = Setup::prepare(&topology, qemu, &progress)?;
     let options = Options {
         run_dir,
         owned: !keep,
         progress: &progress,
     };
-    let running = Running {
+    let mut running = Running {
         lab: lab::up(topology, &options)?,
         keep,
+        guard: None,
     };
+    // A guest of QEMU's uses up a core for as long as it is left.
+    if setup.is_some() && !keep {
+        running.guard = Some(lab::start_guard(run_dir, running.lab.name())?);
+    }
     let lab = &running.lab;
     if lab.topology.vms().next().is_some() {
         let told = vmotion::Options { json, start: begun };
-        return exit_code(vmotion::run(lab, told)?);
+        return exit_code(vmotion::run(lab, told, setup)?);
     }
     let mut results = Vec::new();
     let mut ok = true;

@@ -52,7 +52,8 @@ pub const SCENARIOS: &[Scenario] = scenarios![
     "trunk-ring",
     "two-hosts",
     "vlans",
-    "vmotion"
+    "vmotion",
+    "vmotion-qemu",
 ];
 
 impl Scenario {

@@ -3,18 +3,22 @@
 //!
 //! `labs probe` connects to the guest's stream, checks every record, sends an echo request every
 //! 10 ms, and writes one JSON line per line it reads on standard input: a [`Report`] of the time
-//! since the line before. It ends with its standard input.
+//! since the line before. It ends with its standard input. Of a guest that only echoes (`--echo`) the stream is the
+//! client's own: it goes there and back.
 
 mod check;
+mod ear;
 mod ping;
 mod probe;
 mod silence;
 
 use core::time::Duration;
+use pnet_base::MacAddr;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddrV4;
 
 pub use check::StreamCheck;
+pub use ear::Heard;
 pub use probe::run;
 pub use silence::{Gap, Silence};
 
@@ -30,6 +34,12 @@ pub struct ProbeArgs {
     /// Give up connecting after this many milliseconds
     #[arg(long, default_value_t = 10_000)]
     pub connect_ms: u64,
+    /// The service echoes: send it the stream, and check what comes back
+    #[arg(long)]
+    pub echo: bool,
+    /// Tell of the announcements of this address that arrive
+    #[arg(long, value_name = "MAC")]
+    pub listen: Option<MacAddr>,
 }
 
 /// What a client saw in a span of time.
@@ -39,6 +49,9 @@ pub struct Report {
     pub tcp: TcpReport,
     /// The echo requests.
     pub ping: PingReport,
+    /// Announcements that arrived in the span.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub heard: Vec<Heard>,
 }
 
 /// What a client saw of the stream.
@@ -48,11 +61,11 @@ pub struct TcpReport {
     pub alive: bool,
     /// Octets received in the span.
     pub bytes: u64,
-    /// Octets of records that never came, since the beginning.
+    /// Octets of records that never came, and nothing in their place, since the beginning.
     pub bytes_lost: u64,
-    /// Octets of records that came twice, since the beginning.
+    /// Octets of records that came once more, since the beginning.
     pub bytes_duplicated: u64,
-    /// Octets that were no record, since the beginning.
+    /// Octets that were not the stream's, or came in the place of others, since the beginning.
     pub bytes_damaged: u64,
     /// Longest time between two deliveries in the span.
     pub stall: Gap,

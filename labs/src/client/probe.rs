@@ -9,6 +9,7 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::AsFd as _;
 
+use super::ear::{Ear, Heard};
 use super::ping::Ping;
 use super::{PingReport, ProbeArgs, Report, Silence, StreamCheck, TcpReport};
 use crate::guest::shell::monotonic;
@@ -16,6 +17,12 @@ use crate::guest::stream;
 
 /// The client says something this often, so that the connection is used both ways.
 const SPEAK: Duration = Duration::from_millis(50);
+/// To a guest that echoes: how often the stream goes on, how far, and how much may be under way.
+const ECHO_PACE: Duration = Duration::from_millis(8);
+const ECHO_OCTETS: usize = 256;
+const ECHO_WINDOW: u64 = 64 << 10;
+/// How soon a connection that was refused is tried again.
+const AGAIN: Duration = Duration::from_millis(50);
 /// A session that has not delivered for this long is not alive.
 const ALIVE: Duration = Duration::from_secs(1);
 
@@ -26,11 +33,23 @@ struct Probe {
     check: StreamCheck,
     stall: Silence,
     spoken: u64,
+    /// The stream is ours, and comes back.
+    is_echo: bool,
+    ear: Option<Ear>,
+    heard: Vec<Heard>,
     ping: Ping,
     sent: u64,
     answered: u64,
     silence: Silence,
     reported_bytes: u64,
+}
+
+/// What can be read.
+struct Ready {
+    stream: bool,
+    ping: bool,
+    input: bool,
+    ear: bool,
 }
 
 /// Runs `labs probe` until standard input ends.
@@ -54,15 +73,23 @@ pub fn run(args: &ProbeArgs) -> anyhow::Result<()> {
         }
         if now >= next_word {
             probe.speak();
-            next_word = now + SPEAK;
+            next_word = now + probe.pace();
         }
-        let (stream, ping, input) = probe.wait(next_ping.min(next_word))?;
+        let Ready {
+            stream,
+            ping,
+            input,
+            ear,
+        } = probe.wait(next_ping.min(next_word))?;
         if ping {
             let replies = probe.ping.receive();
             probe.answered += replies;
             if replies > 0 {
                 probe.silence.news(monotonic());
             }
+        }
+        if ear {
+            probe.hear();
         }
         if stream {
             probe.read();
@@ -73,11 +100,23 @@ pub fn run(args: &ProbeArgs) -> anyhow::Result<()> {
     }
 }
 
+/// A guest that has just come up answers echo requests before its service listens: what is refused is tried again.
+fn connect(args: &ProbeArgs) -> io::Result<TcpStream> {
+    let end = monotonic() + Duration::from_millis(args.connect_ms);
+    loop {
+        let left = end.saturating_sub(monotonic()).max(AGAIN);
+        match TcpStream::connect_timeout(&SocketAddr::V4(args.server), left) {
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused && monotonic() < end => {
+                std::thread::sleep(AGAIN);
+            }
+            done => return done,
+        }
+    }
+}
+
 impl Probe {
     fn connect(args: &ProbeArgs) -> anyhow::Result<Self> {
-        let timeout = Duration::from_millis(args.connect_ms.max(1));
-        let stream = TcpStream::connect_timeout(&SocketAddr::V4(args.server), timeout)
-            .with_context(|| format!("connect to {}", args.server))?;
+        let stream = connect(args).with_context(|| format!("connect to {}", args.server))?;
         stream.set_nonblocking(true)?;
         stream.set_nodelay(true)?;
         let now = monotonic();
@@ -87,6 +126,12 @@ impl Probe {
             check: StreamCheck::default(),
             stall: Silence::new(now),
             spoken: 0,
+            is_echo: args.echo,
+            ear: match args.listen {
+                Some(mac) => Some(Ear::new(mac).context("a packet socket")?),
+                None => None,
+            },
+            heard: Vec::new(),
             ping: Ping::new(*args.server.ip()).context("a raw socket for echo requests")?,
             sent: 0,
             answered: 0,
@@ -95,31 +140,66 @@ impl Probe {
         })
     }
 
-    /// Which of stream, ping and standard input are ready, waiting until `deadline`.
-    fn wait(&self, deadline: Duration) -> anyhow::Result<(bool, bool, bool)> {
+    /// What is ready, waiting until `deadline`.
+    fn wait(&self, deadline: Duration) -> anyhow::Result<Ready> {
         let stdin = io::stdin();
-        let mut fds = [
-            PollFd::new(self.ping.as_fd(), PollFlags::POLLIN),
-            PollFd::new(stdin.as_fd(), PollFlags::POLLIN),
-            PollFd::new(self.stream.as_fd(), PollFlags::POLLIN),
-        ];
+        let watch = |fd| PollFd::new(fd, PollFlags::POLLIN);
+        let mut fds = vec![watch(self.ping.as_fd()), watch(stdin.as_fd())];
         // A session that has ended would be ready for ever.
-        let watched = if self.stands { 3 } else { 2 };
+        let stream = self.stands.then(|| {
+            fds.push(watch(self.stream.as_fd()));
+            fds.len() - 1
+        });
+        let ear = self.ear.as_ref().map(|ear| {
+            fds.push(watch(ear.as_fd()));
+            fds.len() - 1
+        });
         let timeout = TimeSpec::from_duration(deadline.saturating_sub(monotonic()));
-        match ppoll(&mut fds[..watched], Some(timeout), None) {
+        match ppoll(&mut fds, Some(timeout), None) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(error) => return Err(error.into()),
         }
         let ready = |index: usize| fds[index].any().unwrap_or(false);
-        Ok((self.stands && ready(2), ready(0), ready(1)))
+        Ok(Ready {
+            ping: ready(0),
+            input: ready(1),
+            stream: stream.is_some_and(ready),
+            ear: ear.is_some_and(ready),
+        })
+    }
+
+    fn pace(&self) -> Duration {
+        match self.is_echo {
+            true => ECHO_PACE,
+            false => SPEAK,
+        }
     }
 
     fn speak(&mut self) {
-        if self.stands {
-            let octet = [stream::upstream_octet(self.spoken)];
-            if let Ok(count) = self.stream.write(&octet) {
-                self.spoken += count as u64;
+        if !self.stands {
+            return;
+        }
+        let mut octets = [0; ECHO_OCTETS];
+        let said = if self.is_echo {
+            // Behind a stall it does not pile up.
+            let under_way = self.spoken.saturating_sub(self.check.received);
+            if under_way >= ECHO_WINDOW {
+                return;
             }
+            stream::fill(self.spoken, &mut octets);
+            &octets[..]
+        } else {
+            octets[0] = stream::upstream_octet(self.spoken);
+            &octets[..1]
+        };
+        if let Ok(count) = self.stream.write(said) {
+            self.spoken += count as u64;
+        }
+    }
+
+    fn hear(&mut self) {
+        if let Some(ear) = &self.ear {
+            self.heard.extend(ear.receive(monotonic()));
         }
     }
 
@@ -178,6 +258,7 @@ impl Probe {
                 answered: core::mem::take(&mut self.answered),
                 silence: self.silence.take(now),
             },
+            heard: core::mem::take(&mut self.heard),
         }
     }
 }

@@ -41,6 +41,7 @@ pub use error::LabError;
 pub use ping::ping;
 pub use privilege::{PrivilegeError, check as check_privilege};
 pub use process::Identity;
+pub(crate) use scratch::start_guard;
 pub use scratch::{Scratch, guard};
 pub use state::Condition;
 pub use steps::{Outcome, run_step};

@@ -51,22 +51,8 @@ impl Scratch {
             guard: None,
             _lock: lock,
         };
-        this.guard = Some(this.start_guard()?);
+        this.guard = Some(start_guard(run_dir, &this.name)?);
         Ok(this)
-    }
-
-    fn start_guard(&self) -> Result<Child, LabError> {
-        use std::os::unix::process::CommandExt;
-        let mut command = Command::new(program("labs")?);
-        command
-            .arg("--run-dir")
-            .arg(&self.run_dir)
-            .args(["guard", &self.name])
-            .stdin(Stdio::piped())
-            .process_group(0);
-        command
-            .spawn()
-            .map_err(|source| LabError::io("start a guard", source))
     }
 
     /// Makes the namespace of `node`.
@@ -98,6 +84,24 @@ impl Drop for Scratch {
             let _ = guard.wait();
         }
     }
+}
+
+/// Starts a guard of the lab `name`. Its standard input is a pipe: it begins when that ends.
+///
+/// # Errors
+/// When it cannot be started.
+pub(crate) fn start_guard(run_dir: &Path, name: &str) -> Result<Child, LabError> {
+    use std::os::unix::process::CommandExt;
+    let mut command = Command::new(program("labs")?);
+    command
+        .arg("--run-dir")
+        .arg(run_dir)
+        .args(["guard", name])
+        .stdin(Stdio::piped())
+        .process_group(0);
+    command
+        .spawn()
+        .map_err(|source| LabError::io("start a guard", source))
 }
 
 /// What a guard does: waits until its standard input ends, which is when its owner does, then clears.

@@ -175,6 +175,18 @@ pub struct Vm {
     pub memory: u64,
     /// How fast the guest dirties its memory, in octets per second.
     pub dirty_rate: u64,
+    /// What it is on the real backend.
+    pub machine: VmMachine,
+}
+
+/// What a VM is in namespaces. In virtual time each is the labs' own.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum VmMachine {
+    /// The labs' own: memory, a TCP/IP stack and a service, no guest.
+    #[default]
+    Labs,
+    /// QEMU's, with Linux in it.
+    Qemu,
 }
 
 /// An address and its prefix length.

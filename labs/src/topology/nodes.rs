@@ -9,7 +9,7 @@ use super::error::{Fault, Position};
 use super::fields::{self, Fields};
 use super::port;
 use super::yaml::{Key, Value};
-use super::{Address, NODE_NAME_MAX, PORT_NAME_MAX, Switch, Vm};
+use super::{Address, NODE_NAME_MAX, PORT_NAME_MAX, Switch, Vm, VmMachine};
 
 const SWITCH_KEYS: &[&str] = &[
     "kind",
@@ -39,12 +39,23 @@ const PROTOCOLS: [(&str, TreeProtocol); 6] = [
     ("rapid-pvst", TreeProtocol::RapidPvst),
 ];
 const HOST_KEYS: &[&str] = &["kind", "vswitch", "gateway", "ports"];
-const VM_KEYS: &[&str] = &["kind", "host", "mac", "ip", "vlan", "memory", "dirty-rate"];
+const VM_KEYS: &[&str] = &[
+    "kind",
+    "host",
+    "mac",
+    "ip",
+    "vlan",
+    "memory",
+    "dirty-rate",
+    "machine",
+];
+const MACHINES: [(&str, VmMachine); 2] = [("labs", VmMachine::Labs), ("qemu", VmMachine::Qemu)];
 const HOST_PORT_KEYS: &[&str] = &["ip", "mac", "mtu"];
 
 /// Memory of a VM that does not say: 64 MiB.
 const VM_MEMORY: u64 = 64 << 20;
 const VM_MEMORY_MAX: u64 = 4 << 30;
+const MIB: u64 = 1 << 20;
 /// A page, the unit in which memory is copied.
 const PAGE: u64 = 4096;
 
@@ -354,6 +365,14 @@ fn vm(fields: &Fields<'_>) -> Result<DeclaredKind, Fault> {
         }
         Ok(octets)
     })?;
+    let machine = fields.read("machine", |value, key| {
+        let machine = fields::word(value, key, &MACHINES)?;
+        if machine == VmMachine::Qemu && memory.is_some_and(|octets| octets % MIB != 0) {
+            let message = "a VM of QEMU has whole MiB of memory";
+            return Err(Fault::new(value.at, message));
+        }
+        Ok(machine)
+    })?;
     let vm = Vm {
         host: fields::string(host, "host")?,
         mac: fields::mac(fields.need("mac")?, "mac")?,
@@ -363,6 +382,7 @@ fn vm(fields: &Fields<'_>) -> Result<DeclaredKind, Fault> {
         dirty_rate: fields
             .read("dirty-rate", |value, key| fields::octets(value, key, "/s"))?
             .unwrap_or(0),
+        machine: machine.unwrap_or_default(),
     };
     Ok(DeclaredKind::Vm(vm, host.at))
 }

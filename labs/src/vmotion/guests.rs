@@ -1,7 +1,8 @@
 //! The VMs of a lab: their processes, and the vSwitch ports they are plugged into.
 //!
-//! A VM's card is a tap in its vSwitch's namespace; plugging it in is a live `add port` of kind
-//! `packet`, unplugging a `remove port`: what a hypervisor does with a vNIC.
+//! Plugging a VM's card in is a live `add port`, unplugging a `remove port`: what a hypervisor does with a vNIC. The card
+//! of the labs' own machine is a tap in its vSwitch's namespace and the port of kind `packet`; that of QEMU's is a socket
+//! in the lab's directory, and the port of kind `stream`.
 
 use core::time::Duration;
 use std::collections::BTreeMap;
@@ -12,9 +13,11 @@ use std::process::{Child, Command, Stdio};
 use switchd::config::{PortKind, PortSettings};
 use switchd::control::{ClientError, Command as Ask, ErrorCode};
 
+use super::migration::{self, Told};
 use crate::guest::shell::{GuestClient, Request, monotonic};
-use crate::lab::{Identity, Lab, LabError, interrupt, namespace_name, program};
-use crate::topology::{Vm, Wire};
+use crate::lab::{Identity, Lab, LabError, interrupt, last_words, namespace_name, program};
+use crate::qemu::{self, Launch, PROGRAM, Qemu, Setup};
+use crate::topology::{Vm, VmMachine, Wire};
 
 /// How long a guest may take until it answers: it fills its memory first.
 const READY_MAX: Duration = Duration::from_secs(10);
@@ -30,24 +33,74 @@ pub(super) const STREAM_PORT: u16 = 7;
 #[derive(Debug)]
 pub(super) struct Guest {
     pub(super) host: String,
-    pub(super) client: GuestClient,
+    machine: Machine,
+    /// Where its process complains.
+    log: PathBuf,
     child: Child,
     vswitch: String,
     port: String,
 }
 
+/// How a guest is spoken to.
+#[derive(Debug)]
+enum Machine {
+    Labs(GuestClient),
+    Qemu(Qemu),
+}
+
 /// The running VMs, by name.
 #[derive(Debug, Default)]
 pub(super) struct Guests {
+    /// What those of QEMU are made of.
+    setup: Option<Setup>,
     running: BTreeMap<String, Guest>,
 }
 
 impl Guests {
+    /// None yet.
+    pub(super) fn new(setup: Option<Setup>) -> Self {
+        Self {
+            setup,
+            running: BTreeMap::new(),
+        }
+    }
+
     /// Boots `vm` where the file says and plugs it in.
     pub(super) fn boot(&mut self, lab: &Lab, vm: &str, settings: &Vm) -> Result<(), LabError> {
-        let guest = Guest::start(lab, vm, settings, &settings.host, None)?;
+        self.boot_on(lab, vm, settings, &settings.host)
+    }
+
+    fn boot_on(&mut self, lab: &Lab, vm: &str, settings: &Vm, host: &str) -> Result<(), LabError> {
+        let guest = self.start(lab, vm, settings, host, None)?;
         self.running.insert(vm.to_owned(), guest);
         Ok(())
+    }
+
+    /// Starts a process for `vm` on `host`, booting or waiting at `incoming`, and plugs it in.
+    pub(super) fn start(
+        &self,
+        lab: &Lab,
+        vm: &str,
+        settings: &Vm,
+        host: &str,
+        incoming: Option<SocketAddrV4>,
+    ) -> Result<Guest, LabError> {
+        let place = Place::of(lab, vm, settings, host)?;
+        match (settings.machine, &self.setup) {
+            (VmMachine::Labs, _) => place.start_labs(incoming),
+            (VmMachine::Qemu, Some(setup)) => place.start_qemu(setup, incoming),
+            (VmMachine::Qemu, None) => Err(LabError::Other(format!("{vm}: nothing to boot"))),
+        }
+    }
+
+    /// Boots `vm`, whose process has died, where it was.
+    pub(super) fn revive(&mut self, lab: &Lab, vm: &str, settings: &Vm) -> Result<(), LabError> {
+        let Some(dead) = self.running.remove(vm) else {
+            return Ok(());
+        };
+        let host = dead.host.clone();
+        dead.end(lab)?;
+        self.boot_on(lab, vm, settings, &host)
     }
 
     /// Where each VM runs: VM, host.
@@ -60,7 +113,13 @@ impl Guests {
     /// Lets every VM tell the network where it is.
     pub(super) fn announce(&mut self) -> Result<(), LabError> {
         for (vm, guest) in &mut self.running {
-            let told = guest.client.call(&Request::Announce);
+            let told = match &mut guest.machine {
+                Machine::Labs(client) => client
+                    .call(&Request::Announce)
+                    .map(drop)
+                    .map_err(|error| error.to_string()),
+                Machine::Qemu(qemu) => qemu.announce().map_err(|error| error.to_string()),
+            };
             told.map_err(|error| LabError::Other(format!("{vm}: {error}")))?;
         }
         Ok(())
@@ -78,45 +137,171 @@ impl Guests {
     }
 }
 
-impl Guest {
-    /// Starts a process for `vm` on `host`, booting or waiting at `incoming`, and plugs it in.
-    pub(super) fn start(
-        lab: &Lab,
-        vm: &str,
-        settings: &Vm,
-        host: &str,
-        incoming: Option<SocketAddrV4>,
-    ) -> Result<Self, LabError> {
-        let vswitch = lab
-            .topology
-            .host(host)
-            .and_then(|host| host.vswitch.clone());
+/// Where a VM's process is to run, and where it is to be plugged in.
+struct Place<'a> {
+    lab: &'a Lab,
+    vm: &'a str,
+    settings: &'a Vm,
+    host: &'a str,
+    vswitch: String,
+    port: String,
+    port_settings: PortSettings,
+}
+
+impl<'a> Place<'a> {
+    /// The plug is free when it is found.
+    fn of(lab: &'a Lab, vm: &'a str, settings: &'a Vm, host: &'a str) -> Result<Self, LabError> {
+        let vswitch = lab.topology.host(host);
+        let vswitch = vswitch.and_then(|host| host.vswitch.clone());
         let vswitch = vswitch.ok_or_else(|| LabError::Other(format!("{host} has no vSwitch")))?;
         let (port, port_settings) = vm_port(lab, vm, settings, &vswitch);
         unplug(lab, &vswitch, &port)?;
-        let control = control_path(lab, vm, host);
-        let mut command = command(lab, vm, settings, &vswitch, &port)?;
+        Ok(Self {
+            lab,
+            vm,
+            settings,
+            host,
+            vswitch,
+            port,
+            port_settings,
+        })
+    }
+
+    fn file(&self, end: &str) -> PathBuf {
+        let name = format!("{}-{}.{end}", self.vm, self.host);
+        self.lab.dir().join(name)
+    }
+
+    fn start_labs(self, incoming: Option<SocketAddrV4>) -> Result<Guest, LabError> {
+        let control = self.file("sock");
+        let mut command = command(self.lab, self.vm, self.settings, &self.vswitch, &self.port)?;
         command.arg("--control").arg(&control);
         if let Some(at) = incoming {
             command.arg("--incoming").arg(at.to_string());
         }
-        let log = lab.dir().join(format!("{vm}-{host}.log"));
+        let mut child = self.spawn("guest", &mut command)?;
+        let client = self.connect(&mut child, "labs guest", || GuestClient::connect(&control))?;
+        let settings = self.port_settings.clone();
+        self.guest(Machine::Labs(client), child, PortKind::Packet, settings)
+    }
+
+    fn start_qemu(self, setup: &Setup, incoming: Option<SocketAddrV4>) -> Result<Guest, LabError> {
+        let (card, monitor) = (self.file("card"), self.file("qmp"));
+        for left in [&card, &monitor] {
+            // Of a machine that was here before.
+            let _ = std::fs::remove_file(left);
+        }
+        let launch = Launch {
+            name: self.vm,
+            image: &setup.image,
+            accelerator: setup.accelerator,
+            memory_mib: (self.settings.memory >> 20).max(1),
+            mac: self.settings.mac,
+            ip: (ipv4(self.vm, self.settings)?, self.settings.ip.prefix),
+            port: STREAM_PORT,
+            dirty_rate: self.settings.dirty_rate,
+            card: &card,
+            monitor: &monitor,
+            console: &self.file("console"),
+            incoming,
+        };
+        let command = launch.command();
+        let mut command = command.map_err(|error| LabError::Other(error.to_string()))?;
+        let mut child = self.spawn("qemu", &mut command)?;
+        let qemu = self.connect(&mut child, PROGRAM, || {
+            Qemu::connect(&monitor, setup.accelerator)
+        })?;
+        let settings = PortSettings {
+            connect: Some(card.display().to_string()),
+            ..self.port_settings.clone()
+        };
+        self.guest(Machine::Qemu(qemu), child, PortKind::Stream, settings)
+    }
+
+    fn spawn(&self, role: &str, command: &mut Command) -> Result<Child, LabError> {
+        let log = self.file("log");
         let stderr = File::create(&log)
             .map_err(|source| LabError::io(format!("write {}", log.display()), source))?;
         command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(stderr);
-        let mut child = lab.spawn(host, &format!("guest {vm}"), &mut command)?;
-        let client = connect(&control, &mut child, vm, &log)?;
-        plug(lab, &vswitch, &port, port_settings)?;
-        Ok(Self {
-            host: host.to_owned(),
-            client,
+        let role = format!("{role} {}", self.vm);
+        self.lab.spawn(self.host, &role, command)
+    }
+
+    /// Connects to a process that has just been started, as soon as it answers.
+    fn connect<T, E: ToString>(
+        &self,
+        child: &mut Child,
+        program: &'static str,
+        connect: impl Fn() -> Result<T, E>,
+    ) -> Result<T, LabError> {
+        let end = monotonic() + READY_MAX;
+        loop {
+            let error = match connect() {
+                Ok(client) => return Ok(client),
+                Err(error) => error,
+            };
+            let died = matches!(child.try_wait(), Ok(Some(_)) | Err(_));
+            if died || monotonic() > end {
+                let said = last_words(&self.file("log"));
+                return Err(LabError::Start {
+                    node: self.vm.to_owned(),
+                    program,
+                    reason: if said.is_empty() {
+                        error.to_string()
+                    } else {
+                        said
+                    },
+                });
+            }
+            interrupt::pause(TURN)?;
+        }
+    }
+
+    fn guest(
+        self,
+        machine: Machine,
+        child: Child,
+        kind: PortKind,
+        settings: PortSettings,
+    ) -> Result<Guest, LabError> {
+        plug(self.lab, &self.vswitch, &self.port, kind, settings)?;
+        Ok(Guest {
+            log: self.file("log"),
+            host: self.host.to_owned(),
+            machine,
             child,
-            vswitch,
-            port,
+            vswitch: self.vswitch,
+            port: self.port,
         })
+    }
+}
+
+impl Guest {
+    /// Moves the machine into `target`, which waits at `to`: when that was ordered, and what happened.
+    pub(super) fn move_to(
+        &mut self,
+        target: &mut Self,
+        to: SocketAddrV4,
+    ) -> Result<(Duration, Told), LabError> {
+        match (&mut self.machine, &mut target.machine) {
+            (Machine::Labs(source), Machine::Labs(target)) => migration::copy(source, target, to),
+            (Machine::Qemu(source), Machine::Qemu(there)) => {
+                let ordered = monotonic();
+                let told = qemu::migrate(source, there, to, &qemu::Limits::default())?;
+                Ok((ordered, told))
+            }
+            (Machine::Labs(_), Machine::Qemu(_)) | (Machine::Qemu(_), Machine::Labs(_)) => {
+                Err(LabError::Other("machines of two kinds".to_owned()))
+            }
+        }
+    }
+
+    /// What its process has said on its way out.
+    pub(super) fn last_words(&self) -> String {
+        last_words(&self.log)
     }
 
     /// The vSwitch and the port it is plugged into.
@@ -132,7 +317,10 @@ impl Guest {
             lab.ended(identity)?;
         }
         // One that has died by itself needs no telling.
-        let _gone = self.client.call(&Request::Quit);
+        match &mut self.machine {
+            Machine::Labs(client) => drop(client.call(&Request::Quit)),
+            Machine::Qemu(qemu) => drop(qemu.quit()),
+        }
         let end = monotonic() + QUIT_MAX;
         while monotonic() < end {
             if matches!(self.child.try_wait(), Ok(Some(_)) | Err(_)) {
@@ -206,44 +394,16 @@ fn command(
     Ok(command)
 }
 
-fn control_path(lab: &Lab, vm: &str, host: &str) -> PathBuf {
-    lab.dir().join(format!("{vm}-{host}.sock"))
-}
-
-fn connect(
-    control: &std::path::Path,
-    child: &mut Child,
-    vm: &str,
-    log: &std::path::Path,
-) -> Result<GuestClient, LabError> {
-    let end = monotonic() + READY_MAX;
-    loop {
-        let error = match GuestClient::connect(control) {
-            Ok(client) => return Ok(client),
-            Err(error) => error,
-        };
-        let died = matches!(child.try_wait(), Ok(Some(_)) | Err(_));
-        if died || monotonic() > end {
-            let said = std::fs::read_to_string(log).unwrap_or_default();
-            let said = said.trim();
-            return Err(LabError::Start {
-                node: vm.to_owned(),
-                program: "labs guest",
-                reason: if said.is_empty() {
-                    error.to_string()
-                } else {
-                    said.to_owned()
-                },
-            });
-        }
-        interrupt::pause(TURN)?;
-    }
-}
-
-fn plug(lab: &Lab, vswitch: &str, port: &str, settings: PortSettings) -> Result<(), LabError> {
+fn plug(
+    lab: &Lab,
+    vswitch: &str,
+    port: &str,
+    kind: PortKind,
+    settings: PortSettings,
+) -> Result<(), LabError> {
     let command = Ask::AddPort {
         port: port.to_owned(),
-        kind: Some(PortKind::Packet),
+        kind: Some(kind),
         settings,
     };
     let added = lab.client(vswitch)?.call(&command);

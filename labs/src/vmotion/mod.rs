@@ -8,6 +8,7 @@
 pub(crate) mod events;
 mod guests;
 pub(crate) mod migration;
+mod outside;
 pub(crate) mod path;
 mod probe;
 pub(crate) mod report;
@@ -18,6 +19,7 @@ use std::collections::BTreeMap;
 
 use crate::guest::shell::monotonic;
 use crate::lab::{Lab, LabError, View, draw, run_step};
+use crate::qemu::Setup;
 use crate::topology::StepKind;
 
 pub use report::{Announcement, CamMove, MigrationReport, Report, StpReport, TcpSummary};
@@ -41,8 +43,8 @@ pub struct Options {
 /// # Errors
 ///
 /// When a process cannot be started or a vSwitch refuses its port.
-pub fn boot(lab: &Lab) -> Result<(), LabError> {
-    let mut guests = Guests::default();
+pub fn boot(lab: &Lab, setup: Option<Setup>) -> Result<(), LabError> {
+    let mut guests = Guests::new(setup);
     for (vm, settings) in lab.topology.vms() {
         guests.boot(lab, vm, settings)?;
     }
@@ -55,10 +57,10 @@ pub fn boot(lab: &Lab) -> Result<(), LabError> {
 /// # Errors
 ///
 /// When a process cannot be started or a switch does not answer.
-pub fn run(lab: &Lab, options: Options) -> Result<bool, LabError> {
+pub fn run(lab: &Lab, options: Options, setup: Option<Setup>) -> Result<bool, LabError> {
     let story = Story::new(options);
     let watch = Watch::start(lab)?;
-    let mut guests = Guests::default();
+    let mut guests = Guests::new(setup);
     for (vm, settings) in lab.topology.vms() {
         guests.boot(lab, vm, settings)?;
         story.line(monotonic(), &format!("{vm} boots on {}", settings.host))?;
@@ -94,9 +96,15 @@ struct Play<'a> {
 impl Play<'_> {
     fn steps(&mut self) -> Result<bool, LabError> {
         let lab = self.lab;
+        let mut all = true;
         for step in &lab.topology.steps {
-            let ok = match &step.kind {
-                StepKind::Migrate { vm, to, force } => self.migrate(vm, to, *force)?,
+            let goes_on = match &step.kind {
+                StepKind::Migrate { vm, to, force } => {
+                    all &= self.migrate(vm, to, *force)?;
+                    // A move that was felt has moved the machine all the same.
+                    let last = self.report.migrations.last();
+                    last.is_some_and(|report| report.failure.is_none())
+                }
                 StepKind::WaitConverged(_) => self.converge(&step.kind)?,
                 StepKind::Wait(_)
                 | StepKind::Link { .. }
@@ -104,11 +112,11 @@ impl Play<'_> {
                 | StepKind::Check(_)
                 | StepKind::Incident(_) => self.plain(&step.kind)?,
             };
-            if !ok {
+            if !goes_on {
                 return Ok(false);
             }
         }
-        Ok(true)
+        Ok(all)
     }
 
     fn plain(&mut self, step: &StepKind) -> Result<bool, LabError> {

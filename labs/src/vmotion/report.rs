@@ -4,6 +4,7 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::lab::Lab;
+use crate::qemu::Figures;
 use crate::watch::Downtime;
 use switchd::watch::Verdict;
 
@@ -52,7 +53,7 @@ pub struct MigrationReport {
     pub total_ms: f64,
     /// From stop to resume.
     pub pause_ms: f64,
-    /// Longest time between two answers to the client's echo requests, which leave every 10 ms.
+    /// Longest time between two answers to the client's echo requests, which leave every 10 ms; to a guest of QEMU's every 2.
     pub ping_gap_ms: f64,
     /// The client's session.
     pub tcp: TcpSummary,
@@ -66,8 +67,12 @@ pub struct MigrationReport {
     pub stale: Vec<String>,
     /// Switches whose entry should have moved and was not rewritten by an announcement.
     pub not_by_announcement: Vec<String>,
-    /// The memory left behind equals the one that arrived.
-    pub memory_equal: bool,
+    /// The memory left behind equals the one that arrived; absent where nobody compares, as with QEMU.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_equal: Option<bool>,
+    /// QEMU's own figures; absent for the labs' own machines, and for a move that failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub qemu: Option<Figures>,
     /// Why it failed; then the VM is where it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
@@ -88,11 +93,11 @@ pub struct TcpSummary {
     pub alive: bool,
     /// Longest time between two deliveries.
     pub longest_stall_ms: f64,
-    /// Octets of the stream that never came.
+    /// Octets of the stream that never came, and nothing in their place.
     pub bytes_lost: u64,
     /// Octets that came twice.
     pub bytes_duplicated: u64,
-    /// Octets that were not the stream's.
+    /// Octets that were not the stream's, or came in the place of others.
     pub bytes_damaged: u64,
 }
 

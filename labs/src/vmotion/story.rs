@@ -6,6 +6,7 @@ use std::io::{self, IsTerminal as _};
 use super::Options;
 use super::report::{MigrationReport, Report};
 use crate::lab::LabError;
+use crate::qemu::Figures;
 use crate::watch::Downtime;
 
 /// Writes lines with their time. Colors only where a terminal reads.
@@ -115,8 +116,18 @@ impl Story {
                 format!("{:.1} ms", tcp.longest_stall_ms),
             ),
             ("bytes lost", tcp.bytes_lost.to_string()),
+            (
+                "bytes damaged, repeated",
+                format!("{}, {}", tcp.bytes_damaged, tcp.bytes_duplicated),
+            ),
             ("session alive", yes(tcp.alive).to_owned()),
-            ("memory equal", yes(migration.memory_equal).to_owned()),
+            (
+                "memory equal",
+                migration
+                    .memory_equal
+                    .map_or("not compared", yes)
+                    .to_owned(),
+            ),
             (
                 "entries rewritten",
                 format!(
@@ -133,7 +144,8 @@ impl Story {
                     .map_or_else(|| "nothing".to_owned(), |verdict| verdict.to_string()),
             ),
         ];
-        for (name, value) in lines {
+        let figures = migration.qemu.iter().flat_map(qemu_lines);
+        for (name, value) in lines.into_iter().chain(figures) {
             self.write(&format!("  {name:<24} {value}\n"))?;
         }
         match &migration.downtime {
@@ -165,7 +177,7 @@ impl Story {
             (
                 "before the stop",
                 downtime.before_stop_ms,
-                "since the last answer; the client asks every 10 ms",
+                "since the client's last answer",
             ),
             ("pause", downtime.pause_ms, ""),
             (
@@ -215,6 +227,31 @@ impl Story {
             put(&mut io::stdout().lock(), text)
         }
     }
+}
+
+/// QEMU's own figures, and the network's beside them.
+fn qemu_lines(figures: &Figures) -> Vec<(&'static str, String)> {
+    let mib = figures.transferred as f64 / f64::from(1 << 20);
+    vec![
+        (
+            "QEMU's own figures",
+            format!(
+                "total {} ms, downtime {} ms, {mib:.1} MiB sent, {} rounds ({})",
+                figures.total_ms,
+                figures.downtime_ms,
+                figures.rounds,
+                figures.accelerator.name()
+            ),
+        ),
+        (
+            "silence beyond the pause",
+            format!("{:.1} ms", figures.silence_beyond_pause_ms),
+        ),
+        (
+            "rewritten within",
+            format!("{:.2} ms of the first", figures.rewrite_ms),
+        ),
+    ]
 }
 
 /// Writes and flushes; a reader that went away is no error, as with other tools.

@@ -109,6 +109,7 @@ impl Client {
         let (bytes, sent, answered) = self.reported;
         self.reported = (self.check.received, self.echo.sent, self.echo.answers);
         Report {
+            heard: Vec::new(),
             tcp: TcpReport {
                 alive: stands && quiet < ALIVE,
                 bytes: self.check.received - bytes,

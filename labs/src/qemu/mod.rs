@@ -1,0 +1,94 @@
+//! Virtual machines that are QEMU's, with a guest that is Linux.
+//!
+//! A node of kind `vm` with `machine: qemu` is a QEMU process on its host. Its network card is a stream socket to a port
+//! of the host's vSwitch ([`Qemu`]), its guest a kernel and an initrd made from Debian packages ([`image`]), or what the
+//! user names. It moves by QEMU's own live migration, asked for by QMP ([`moving`]); what happens is told in the words of
+//! the labs' own machines, so that story and report are the same.
+
+mod accelerator;
+mod figures;
+pub mod image;
+mod initrd;
+mod machine;
+mod moving;
+mod packages;
+mod qmp;
+
+use std::path::PathBuf;
+
+pub use accelerator::Accelerator;
+pub use figures::{Figures, REWRITE_MAX_MS, SILENCE_MAX_MS};
+pub use image::{Image, ImageError};
+pub use machine::{Launch, Qemu, QemuError};
+pub use moving::{Limits, Told, migrate};
+pub use qmp::{Qmp, QmpError, QmpEvent};
+
+use crate::topology::{Topology, VmMachine};
+
+/// QEMU's program.
+pub const PROGRAM: &str = "qemu-system-x86_64";
+
+/// Flags of `labs run` for the virtual machines that are QEMU's.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[command(next_help_heading = "Virtual machines of QEMU")]
+pub struct QemuArgs {
+    /// Boot this kernel instead of the packaged guest's. The guest must answer ping, and echo TCP port 7, at the
+    /// address the lab file gives the VM; it finds it on its command line (algo.ip=10.0.10.5/24)
+    #[arg(long, value_name = "FILE")]
+    pub kernel: Option<PathBuf>,
+    /// The initrd for it
+    #[arg(long, value_name = "FILE", requires = "kernel")]
+    pub initrd: Option<PathBuf>,
+    /// A disk, raw or qcow2; without --kernel it is booted from. What the guest writes is written
+    #[arg(long, value_name = "FILE")]
+    pub disk: Option<PathBuf>,
+    /// More words for the kernel's command line
+    #[arg(long, value_name = "WORDS", requires = "kernel")]
+    pub append: Option<String>,
+    /// What runs the guest; auto: KVM if a guest boots on it here
+    #[arg(long, value_enum, default_value_t)]
+    pub accel: Accelerator,
+}
+
+/// What the QEMU machines of a lab are made of.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// What they boot.
+    pub image: Image,
+    /// What runs them: not [`Accelerator::Auto`].
+    pub accelerator: Accelerator,
+}
+
+impl Setup {
+    /// What the QEMU machines of `topology` need, made if it is not there; `None`: it has none.
+    ///
+    /// # Errors
+    /// When QEMU is not installed, a file is not there, or the guest cannot be made.
+    pub fn prepare(
+        topology: &Topology,
+        args: &QemuArgs,
+        progress: &dyn Fn(&str),
+    ) -> Result<Option<Self>, ImageError> {
+        if !topology.vms().any(|(_, vm)| vm.machine == VmMachine::Qemu) {
+            return match args.is_used() {
+                true => Err(ImageError::NoMachine {
+                    lab: topology.name.clone(),
+                }),
+                false => Ok(None),
+            };
+        }
+        image::look_for(PROGRAM, "qemu-system-x86")?;
+        let image = Image::of(args, progress)?;
+        let accelerator = args.accel.chosen(&image, progress);
+        Ok(Some(Self { image, accelerator }))
+    }
+}
+
+impl QemuArgs {
+    fn is_used(&self) -> bool {
+        let files = [&self.kernel, &self.initrd, &self.disk];
+        files.iter().any(|file| file.is_some())
+            || self.append.is_some()
+            || self.accel != Accelerator::Auto
+    }
+}

@@ -1,0 +1,187 @@
+//! A Linux guest in a lab of two hosts. What is asserted of time is nothing: that is what `make soak` looks at.
+
+use std::process::{Child, Stdio};
+
+use labs::netns::Namespace;
+use labs::vmotion::{MigrationReport, Report};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::lab_common::{World, both, wait_for};
+
+/// Two hosts, their vSwitches joined directly: no spanning tree to wait for.
+const PAIR: &str = "
+name: pair
+topology:
+  nodes:
+    vsw1:
+      kind: switch
+      stp: off
+      ports:
+        uplink: {trunk: [10, 20]}
+        vmk0: {access: 20}
+        client: {access: 10}
+    vsw2:
+      kind: switch
+      stp: off
+      ports:
+        uplink: {trunk: [10, 20]}
+        vmk0: {access: 20}
+    esx1: {kind: host, vswitch: vsw1, ports: {vmk0: {ip: 10.0.20.1/24}}}
+    esx2: {kind: host, vswitch: vsw2, ports: {vmk0: {ip: 10.0.20.2/24}}}
+    client: {kind: host, ports: {eth0: {ip: 10.0.10.100/24}}}
+    vm1:
+      {kind: vm, machine: qemu, host: esx1, vlan: 10, mac: 52:54:00:00:00:05, ip: 10.0.10.5/24, memory: 96MiB, dirty-rate: 4MiB/s}
+  links:
+    - endpoints: [\"vsw1:uplink\", \"vsw2:uplink\"]
+    - endpoints: [\"vsw1:vmk0\", \"esx1:vmk0\"]
+    - endpoints: [\"vsw2:vmk0\", \"esx2:vmk0\"]
+    - endpoints: [\"vsw1:client\", \"client:eth0\"]
+steps:
+  - check: {ping: {from: client, to: vm1}, wait: 60s}
+  - migrate: {vm: vm1, to: esx2}
+";
+
+/// The lab, being run.
+struct Run {
+    world: World,
+    runner: Child,
+}
+
+impl Run {
+    fn start(test: &'static str, more_steps: &str) -> Self {
+        let world = World::new(test);
+        let name = world.lab();
+        let file = world.file(&format!("{PAIR}{more_steps}"));
+        let words = ["run", &file, "--name", &name, "--json", "--accel", "tcg"];
+        let mut command = world.command(&words);
+        let runner = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let runner = runner.spawn().unwrap();
+        Self { world, runner }
+    }
+
+    /// The process of vm1 on `esx1`, and that on `esx2`, as soon as the one is being copied to the other.
+    fn copying(&mut self) -> (Pid, Pid) {
+        let mut found = None;
+        wait_for("the copy to be under way", || {
+            assert_eq!(self.runner.try_wait().unwrap(), None, "it has ended");
+            let machines = self.world.processes();
+            let is_machine = |line: &str| line.starts_with("qemu-system-x86_64 ");
+            let is_target = |line: &str| line.contains("-incoming");
+            let of = |wanted: bool| {
+                let mut machines = machines.iter();
+                let found =
+                    machines.find(|(_, line)| is_machine(line) && is_target(line) == wanted);
+                found.map(|(pid, _)| *pid)
+            };
+            found = of(false)
+                .zip(of(true))
+                .filter(|(_, pid)| is_connected(*pid));
+            found.is_some()
+        });
+        let (source, target) = found.unwrap();
+        (Pid::from_raw(source), Pid::from_raw(target))
+    }
+
+    /// What it reported in the end, which nothing of it has outlived.
+    fn report(self) -> (Vec<MigrationReport>, String) {
+        let output = self.runner.wait_with_output().unwrap();
+        let said = both(&output);
+        let report = serde_json::from_slice::<Report>(&output.stdout);
+        let report = report.unwrap_or_else(|error| panic!("{error}: {said}"));
+        assert_eq!(output.status.success(), report.ok, "{said}");
+        self.world.assert_nothing_left();
+        (report.migrations, said)
+    }
+}
+
+/// Whether the process `pid` is in a namespace where somebody has connected to port 7001.
+fn is_connected(pid: i32) -> bool {
+    let table = std::fs::read_to_string(format!("/proc/{pid}/net/tcp")).unwrap_or_default();
+    let mut lines = table.lines().map(|line| line.split_whitespace().collect());
+    // Number, local address, remote address, state: 01 is established.
+    lines.any(|line: Vec<&str>| line[1].ends_with(":1B59") && line[3] == "01")
+}
+
+#[test]
+fn a_linux_guest_moves_while_a_client_talks_to_it_and_stays_where_it_is_refused() {
+    // The way back is closed: something else waits where machines arrive.
+    let run = Run::start("qemu", "  - migrate: {vm: vm1, to: esx1}\n");
+    let namespace = format!("algo-{}-esx1", run.world.lab());
+    wait_for("the host", || Namespace::names().contains(&namespace));
+    let mut taken = None;
+    wait_for("its address", || {
+        let bound = Namespace::open(&namespace)
+            .and_then(|host| host.run(|| std::net::TcpListener::bind("10.0.20.1:7001")));
+        taken = bound.ok().and_then(Result::ok);
+        taken.is_some()
+    });
+    let (migrations, said) = run.report();
+    let [there, back] = migrations.as_slice() else {
+        panic!("{said}");
+    };
+    assert_eq!(there.failure, None, "{said}");
+    assert!(there.tcp.alive && there.tcp.bytes_lost == 0, "{said}");
+    assert_eq!((&*there.from, &*there.to), ("esx1", "esx2"));
+    assert!(there.stale.is_empty() && there.not_by_announcement.is_empty());
+    let mut moved: Vec<&str> = there.cam_moves.iter().map(|m| &*m.switch).collect();
+    moved.sort_unstable();
+    assert_eq!(moved, ["vsw1", "vsw2"], "{said}");
+    assert!(there.cam_moves.iter().all(|moved| moved.cause == "rarp"));
+    assert!(there.announcements.iter().any(|heard| heard.kind == "rarp"));
+    assert!(there.pause_ms > 0.0 && there.total_ms > there.pause_ms);
+    let figures = there.qemu.as_ref().unwrap();
+    assert!(figures.total_ms > 0 && figures.transferred > 10 << 20);
+    assert!(figures.rounds > 0 && there.rounds > 0);
+    assert_eq!(there.memory_equal, None, "nobody compares");
+
+    let failure = back.failure.as_deref().unwrap();
+    assert!(failure.starts_with("esx1 refuses: "), "{failure}");
+    assert!(failure.contains("Address already in use"), "{failure}");
+    assert!(back.tcp.alive && back.tcp.bytes_lost == 0, "{said}");
+    assert!(said.contains("FAIL vm1 stays on esx2"), "{said}");
+}
+
+#[test]
+fn a_guest_whose_vmotion_link_is_cut_in_the_middle_goes_on_where_it_was() {
+    let mut run = Run::start("qemucut", "");
+    run.copying();
+    let host = Namespace::open(&format!("algo-{}-esx2", run.world.lab())).unwrap();
+    host.net().unwrap().set_up("vmk0", false).unwrap();
+    let (migrations, said) = run.report();
+    let failure = migrations[0].failure.as_deref().unwrap();
+    assert!(
+        failure.contains("nothing gets through for 3 s"),
+        "{failure}"
+    );
+    assert!(said.contains("the VM goes on where it was"), "{said}");
+    assert!(migrations[0].tcp.alive, "{said}");
+    assert_eq!(migrations[0].tcp.bytes_lost, 0);
+    assert_eq!(migrations[0].stale, Vec::<String>::new());
+}
+
+#[test]
+fn a_guest_whose_process_dies_in_the_middle_is_started_anew_where_it_was() {
+    let mut run = Run::start("qemudies", "");
+    let (source, _) = run.copying();
+    kill(source, Signal::SIGKILL).unwrap();
+    let (migrations, said) = run.report();
+    let failure = migrations[0].failure.as_deref().unwrap();
+    assert!(failure.starts_with("the source's QEMU died"), "{failure}");
+    let end = "vm1 was started anew on esx1";
+    assert!(failure.ends_with(end), "{failure}");
+    assert!(!migrations[0].tcp.alive, "{said}");
+}
+
+#[test]
+fn a_run_that_is_killed_in_the_middle_of_a_move_leaves_nothing() {
+    let mut run = Run::start("qemukill", "");
+    run.copying();
+    run.runner.kill().unwrap();
+    run.runner.wait().unwrap();
+    wait_for("its guard to clear", || {
+        run.world.namespaces().is_empty() && run.world.processes().is_empty()
+    });
+    wait_for("its files to go", || !run.world.run_dir().exists());
+    run.world.assert_nothing_left();
+}
