@@ -2,7 +2,7 @@
 //!
 //! A node of kind `vm` with `machine: qemu` is a QEMU process on its host. Its network card is a stream socket to a port
 //! of the host's vSwitch ([`Qemu`]), its guest a kernel and an initrd made from Debian packages ([`image`]), or what the
-//! user names. It moves by QEMU's own live migration, asked for by QMP ([`moving`]); what happens is told in the words of
+//! user names. It moves by QEMU's own live migration, asked for by QMP ([`migrate`]); what happens is told in the words of
 //! the labs' own machines, so that story and report are the same.
 
 mod accelerator;
