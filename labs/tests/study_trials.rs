@@ -1,7 +1,8 @@
 //! Trials of the growing domain: what the protocol promises in small networks, and what it cannot keep in deep ones.
 
 use labs::study::{
-    Event, Family, Key, Metric, Outcome, Record, Timers, read_runs, run, trial, write_runs,
+    Event, Family, Key, Metric, Outcome, Protocol, Record, Timers, read_runs, run, trial,
+    write_runs,
 };
 
 fn trial_of(family: Family, size: u32, event: Event) -> Record {
@@ -12,7 +13,7 @@ fn trial_of(family: Family, size: u32, event: Event) -> Record {
         size,
         seed: 1,
     };
-    trial::run(&key, 1)
+    trial::run(&key, Protocol::Stp, 1)
 }
 
 fn seconds(record: &Record, metric: Metric) -> u64 {
@@ -88,19 +89,19 @@ fn a_deep_line_never_settles_and_that_is_told() {
         size,
         seed: 1,
     };
-    let shallow = trial::run(&key(8, Timers::Default), 1);
+    let shallow = trial::run(&key(8, Timers::Default), Protocol::Stp, 1);
     assert_eq!(shallow.outcome(), Outcome::Settled);
-    let deep = trial::run(&key(16, Timers::Default), 1);
+    let deep = trial::run(&key(16, Timers::Default), Protocol::Stp, 1);
     assert_eq!(deep.outcome(), Outcome::Unsettled);
     assert_eq!(deep.get(Metric::Settle), None);
     assert!(deep.get(Metric::Expiries) > Some(10));
-    let helped = trial::run(&key(16, Timers::SmallIncrement), 1);
+    let helped = trial::run(&key(16, Timers::SmallIncrement), Protocol::Stp, 1);
     assert_eq!(helped.outcome(), Outcome::Settled);
 }
 
 #[test]
 fn threads_change_nothing_and_tables_come_back() {
-    let keys: Vec<Key> = [Event::ColdStart, Event::RootLoss, Event::NewRoot]
+    let keys: Vec<Key> = Event::ALL
         .into_iter()
         .flat_map(|event| (1..=2).map(move |seed| (event, seed)))
         .map(|(event, seed)| Key {
@@ -111,16 +112,25 @@ fn threads_change_nothing_and_tables_come_back() {
             seed,
         })
         .collect();
+    let alone: Vec<Record> = keys
+        .iter()
+        .map(|key| trial::run(key, Protocol::Stp, 9))
+        .collect();
     let jobs = |jobs| {
         let mut over = 0;
-        let records = run::run(&keys, 9, std::num::NonZeroUsize::new(jobs).unwrap(), |_| {
-            over += 1
-        });
+        let records = run::run(
+            &keys,
+            Protocol::Stp,
+            9,
+            std::num::NonZeroUsize::new(jobs).unwrap(),
+            |_| over += 1,
+        );
         assert_eq!(over, keys.len());
         records
     };
     let one = jobs(1);
     assert_eq!(one, jobs(3));
+    assert_eq!(one, alone, "a beginning in common changes nothing");
     let order: Vec<&Key> = one.iter().map(Record::key).collect();
     assert_eq!(order, keys.iter().collect::<Vec<_>>());
     assert_ne!(one[0], one[1], "chance differs");

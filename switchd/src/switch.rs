@@ -223,8 +223,8 @@ pub enum SwitchError {
     Static(#[from] cam::InsertError),
 }
 
-/// One switch.
-#[derive(Debug)]
+/// One switch. A clone goes on by itself from here: it would do exactly the same.
+#[derive(Clone, Debug)]
 pub struct Switch {
     bridge_config: BridgeConfig,
     protocol: TreeProtocol,

@@ -227,7 +227,7 @@ fn numbered(first: u8, node: NodeId, port: u16) -> MacAddr {
 }
 
 /// A bridge in the world: running, or what is needed to switch it on.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct BridgeNode {
     /// `None` while it is off.
     pub(super) switch: Option<Switch>,

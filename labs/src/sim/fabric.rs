@@ -47,7 +47,7 @@ pub struct Totals {
 }
 
 /// A frame under way.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Arrival {
     pub(super) wire: WireId,
     /// The receiving end.
@@ -103,6 +103,26 @@ impl Fabric {
             findings: Vec::new(),
             counts: FindingCounts::default(),
             addresses: BTreeMap::new(),
+            observers: Vec::new(),
+        }
+    }
+
+    /// The same, with nobody watching.
+    pub(super) fn fork(&self) -> Self {
+        Self {
+            now: self.now,
+            map: self.map.clone(),
+            wires: self.wires.clone(),
+            power: self.power.clone(),
+            parts: self.parts.clone(),
+            queue: self.queue.clone(),
+            arrivals: self.arrivals.clone(),
+            flows: self.flows.clone(),
+            changes: self.changes.clone(),
+            totals: self.totals,
+            findings: self.findings.clone(),
+            counts: self.counts,
+            addresses: self.addresses.clone(),
             observers: Vec::new(),
         }
     }

@@ -8,7 +8,7 @@ use super::operation::Power;
 use super::wire::{LinkState, Wire};
 
 /// The connected parts that running bridges and working wires make.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Parts {
     /// By node: the number of its part; `None` for what relays nothing.
     of: Vec<Option<u32>>,

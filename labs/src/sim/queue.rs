@@ -23,7 +23,7 @@ struct Entry {
 }
 
 /// A heap of [`What`] by (time, sequence number).
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Queue {
     heap: BinaryHeap<Reverse<Entry>>,
     seq: u64,
@@ -48,7 +48,7 @@ impl Queue {
 }
 
 /// Values in numbered places that are used again when free.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Slab<T> {
     places: Vec<Option<T>>,
     free: Vec<u32>,

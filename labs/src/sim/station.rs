@@ -26,6 +26,11 @@ pub trait Station: Any + Debug {
         None
     }
 
+    /// A copy that would go on exactly as this one, for [`super::World::fork`]; `None`: it cannot be copied.
+    fn fork(&self) -> Option<Box<dyn Station>> {
+        None
+    }
+
     /// Time has come; harmless at any other time.
     fn timeout(&mut self, now: Duration, out: &mut Outbox<'_>) {
         let _ = (now, out);
@@ -38,6 +43,10 @@ pub struct Listener;
 
 impl Station for Listener {
     fn receive(&mut self, _: Duration, _: PortNumber, _: &[u8], _: &mut Outbox<'_>) {}
+
+    fn fork(&self) -> Option<Box<dyn Station>> {
+        Some(Box::new(*self))
+    }
 }
 
 /// Where a station puts what it sends.

@@ -68,6 +68,20 @@ enum Body {
     },
 }
 
+impl Node {
+    fn fork(&self) -> Option<Self> {
+        let body = match &self.body {
+            Body::Bridge(bridge) => Body::Bridge(bridge.clone()),
+            Body::Station { station, links } => Body::Station {
+                station: station.fork()?,
+                links: links.clone(),
+            },
+        };
+        let armed = self.armed;
+        Some(Self { body, armed })
+    }
+}
+
 impl World {
     /// An empty world at time zero. The seed decides what chance does on wires, and nothing else.
     #[must_use]
@@ -82,6 +96,23 @@ impl World {
             impairment: None,
             refused: Vec::new(),
         }
+    }
+
+    /// A world of its own that goes on from here exactly as this one would. Who watches stays with this one.
+    /// Costs a copy of everything. `None`: a station cannot be copied ([`Station::fork`]).
+    #[must_use]
+    pub fn fork(&self) -> Option<Self> {
+        let nodes: Option<Vec<Node>> = self.nodes.iter().map(Node::fork).collect();
+        Some(Self {
+            fabric: self.fabric.fork(),
+            nodes: nodes?,
+            operations: self.operations.clone(),
+            sent: Sent::new(),
+            seed: self.seed,
+            cycles: self.cycles.clone(),
+            impairment: self.impairment.clone(),
+            refused: self.refused.clone(),
+        })
     }
 
     /// Lets somebody watch, from now on. An `Rc<RefCell<_>>` of an observer is one, so that its owner can read it.

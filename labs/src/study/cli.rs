@@ -67,7 +67,7 @@ struct DomainGrowth {
     /// What chance is drawn from.
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
-    /// Trials of every point, instead of 1 to 20 by size.
+    /// Trials of every point, instead of 3 to 20 by size.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     trials: Option<u32>,
     /// The largest network.
@@ -154,7 +154,9 @@ fn domain_growth(arguments: &DomainGrowth) -> Result<ExitCode, StudyError> {
         .or_else(|| thread::available_parallelism().ok())
         .unwrap_or(NonZeroUsize::MIN);
     let progress = progress(&keys, arguments.quiet);
-    let records = run::run(&keys, plan.seed, jobs, |key| progress.inc(key.cost()));
+    let records = run::run(&keys, plan.protocol, plan.seed, jobs, |key| {
+        progress.inc(key.cost())
+    });
     progress.finish_and_clear();
     if shard.is_whole() {
         report::write(&arguments.out, &plan, &records)?;

@@ -7,6 +7,7 @@ use stp::TreeId;
 use super::families::Family;
 use super::network::Network;
 use super::plan::{Event, Key, Timers};
+use super::protocol::Protocol;
 
 /// How long the stories go on.
 const STORY: Duration = Duration::from_secs(150);
@@ -55,7 +56,7 @@ fn story(size: u32, timers: Timers, study: u64) -> Vec<Moment> {
         size,
         seed: 1,
     };
-    let mut network = Network::build(&key, study).expect("a line can be built");
+    let mut network = Network::build(&key, Protocol::Stp, study).expect("a line can be built");
     network.power_on().expect("its switches can be switched on");
     let begin = network.world.now();
     let last = network.bridges[network.bridges.len() - 1];

@@ -18,7 +18,7 @@ const QUESTION: u8 = 2;
 const ANSWER: u8 = 3;
 
 /// A host; it says nothing before [`Host::speak`], except that it answers.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Host {
     address: MacAddr,
     peer: Option<MacAddr>,
@@ -177,6 +177,10 @@ impl Station for Host {
             QUESTION => self.send(MacAddr::new(s0, s1, s2, s3, s4, s5), ANSWER, 0, out),
             _ => {}
         }
+    }
+
+    fn fork(&self) -> Option<Box<dyn Station>> {
+        Some(Box::new(self.clone()))
     }
 
     fn deadline(&self) -> Option<Duration> {

@@ -7,11 +7,11 @@
 //! octet.
 //!
 //! ```
-//! use labs::study::{Event, Family, Key, Metric, Outcome, Timers, trial};
+//! use labs::study::{Event, Family, Key, Metric, Outcome, Protocol, Timers, trial};
 //!
 //! // A ring of four, and a link of the root is cut.
 //! let key = Key { family: Family::Ring, size: 4, timers: Timers::Default, event: Event::RootLinkLoss, seed: 1 };
-//! let record = trial::run(&key, 7);
+//! let record = trial::run(&key, Protocol::Stp, 7);
 //! assert_eq!(record.outcome(), Outcome::Settled);
 //! assert_eq!(record.get(Metric::Loops), Some(0));
 //! ```
@@ -29,6 +29,7 @@ mod meter;
 mod network;
 mod plan;
 mod plot;
+mod protocol;
 mod record;
 pub mod report;
 pub mod run;
@@ -38,7 +39,8 @@ pub mod trial;
 pub use csv::{CsvError, read_runs, write_runs};
 pub use families::Family;
 pub use graph::{Damage, Graph};
-pub use plan::{Event, Key, Plan, Protocol, Shard, ShardError, Timers};
+pub use plan::{Event, Key, Plan, Shard, ShardError, Timers};
 pub use plot::PlotError;
+pub use protocol::Protocol;
 pub use record::{Metric, Outcome, Record, Unit};
 pub use summary::{Point, Spread, points};

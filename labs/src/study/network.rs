@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use pnet_base::MacAddr;
@@ -10,7 +11,8 @@ use stp::{BridgePriority, PortNumber};
 use super::graph::{Damage, Graph};
 use super::hosts::Host;
 use super::meter::Meter;
-use super::plan::{Event, Key};
+use super::plan::Key;
+use super::protocol::Protocol;
 use crate::sim::rng::Rng;
 use crate::sim::{
     BridgeSpec, Medium, NodeId, Operation, PortRef, PortSpec, Power, WireId, World, WorldError,
@@ -41,8 +43,8 @@ pub(super) struct Network {
     /// The two that probe, and the switches they are plugged into.
     pub(super) probing: [HostPlace; 2],
     asked: Vec<MacAddr>,
-    /// The link of the host that flaps.
-    pub(super) flapping: Option<WireId>,
+    /// The links of the hosts that may flap: of one at a port that takes part in spanning tree, of one at an edge port.
+    pub(super) flapping: [WireId; 2],
 }
 
 /// A host and where it is.
@@ -55,7 +57,7 @@ pub(super) struct HostPlace {
 
 impl Network {
     /// Builds what `key` says, out of the chance of `study` and the key.
-    pub(super) fn build(key: &Key, study: u64) -> Result<Self, WorldError> {
+    pub(super) fn build(key: &Key, protocol: Protocol, study: u64) -> Result<Self, WorldError> {
         let graph = key.family.graph(key.size);
         let mut chance = Rng::new(study, [key.size, key.seed ^ ((key.family as u32) << 24)]);
         let first = graph.access[0];
@@ -70,7 +72,8 @@ impl Network {
             let spec = BridgeSpec::new(format!("s{switch}"))
                 .address(address(0x02, rank))
                 .priority(priority(&graph, switch))
-                .times(key.timers.times());
+                .times(key.timers.times())
+                .protocol(protocol.tree_protocol());
             bridges.push(world.add_bridge(&spec)?);
         }
         let wires = connect(&mut world, &graph, &bridges, &mut chance)?;
@@ -82,14 +85,9 @@ impl Network {
             let switch = graph.access[place * graph.access.len() / count];
             asked.push(plug(switch, true)?.0.address);
         }
-        let mut flapping = None;
-        if let Some(edge) = edge_that_flaps(key.event) {
-            let place = chance.below(graph.access.len() as u64);
-            let switch = graph.access[usize::try_from(place).unwrap_or(0)];
-            let (_, wire) = plug(switch, edge)?;
-            flapping = Some(wire);
-            meter.borrow_mut().ignored = world.map().ends(wire).first().copied();
-        }
+        let place = chance.below(graph.access.len() as u64);
+        let switch = graph.access[usize::try_from(place).unwrap_or(0)];
+        let flapping = [plug(switch, false)?.1, plug(switch, true)?.1];
         for &bridge in &bridges {
             world.set_power(bridge, Power::Off)?;
         }
@@ -105,6 +103,23 @@ impl Network {
             asked,
             flapping,
         })
+    }
+
+    /// A network that goes on from here as this one would, with a meter of its own.
+    pub(super) fn fork(&self) -> Self {
+        let mut world = self.world.fork().expect("hosts can be copied");
+        let meter = Rc::new(RefCell::new(*self.meter.borrow()));
+        world.observe(meter.clone());
+        Self {
+            world,
+            meter,
+            graph: self.graph.clone(),
+            chance: self.chance.clone(),
+            bridges: self.bridges.clone(),
+            wires: self.wires.clone(),
+            asked: self.asked.clone(),
+            ..*self
+        }
     }
 
     /// A number below `limit`.
@@ -152,6 +167,18 @@ impl Network {
         }
         let until = self.world.now() + Duration::from_secs(2);
         self.world.drain(until);
+    }
+
+    /// How many switches somebody takes for the root.
+    pub(super) fn roots(&self) -> usize {
+        let world = &self.world;
+        let bridges = world
+            .bridges()
+            .filter_map(|node| world.switch(node)?.bridge());
+        let roots: BTreeSet<_> = bridges
+            .map(|bridge| bridge.tree(stp::TreeId::COMMON).root)
+            .collect();
+        roots.len()
     }
 
     /// The way from a switch to its root: each port that leads there, from the nearest on.
@@ -241,19 +268,6 @@ fn connect(
         wires[place] = Some(world.wire_nodes(&[bridges[a], bridges[b]], Medium::delayed(delay))?);
     }
     Ok(wires.into_iter().flatten().collect())
-}
-
-/// Whether the port of the host that flaps is an edge port; `None`: none flaps.
-fn edge_that_flaps(event: Event) -> Option<bool> {
-    match event {
-        Event::FlappingPort => Some(false),
-        Event::FlappingEdge => Some(true),
-        Event::ColdStart
-        | Event::RootLoss
-        | Event::RootLinkLoss
-        | Event::SilentFailure
-        | Event::NewRoot => None,
-    }
 }
 
 /// Plugs a host into a switch; the switch's port is the wire's first end.

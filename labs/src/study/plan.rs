@@ -1,22 +1,16 @@
 //! Which trials there are, in which order, and who does which.
 
+use core::cmp::Reverse;
 use core::fmt;
 use core::str::FromStr;
 use core::time::Duration;
+use std::collections::{BTreeMap, BinaryHeap};
 
 use serde::{Deserialize, Serialize};
 use stp::BridgeTimes;
 
 use super::families::Family;
-
-/// The protocol under study.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Protocol {
-    /// The spanning tree protocol of IEEE 802.1D-1998.
-    #[default]
-    Stp,
-}
+use super::protocol::Protocol;
 
 /// What happens to the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, clap::ValueEnum)]
@@ -181,9 +175,9 @@ impl Key {
             Family::FatTree => u64::from(self.size) * u64::from(self.size.isqrt()) / 3,
         };
         let times = match self.event {
-            Event::ColdStart => 1,
-            Event::RootLoss | Event::RootLinkLoss | Event::SilentFailure | Event::NewRoot => 2,
-            Event::FlappingPort | Event::FlappingEdge => 4,
+            Event::ColdStart | Event::RootLoss | Event::RootLinkLoss | Event::NewRoot => 1,
+            Event::FlappingEdge => 2,
+            Event::FlappingPort | Event::SilentFailure => 3,
         };
         // What does not settle is watched until patience ends, and changes all the while.
         let unrest = if self.is_deep() { 8 } else { 1 };
@@ -296,21 +290,43 @@ impl Plan {
         }
     }
 
-    /// The trials of one part, in the order of the tables. Parts are equally heavy: trials are dealt round, the heaviest
-    /// first.
+    /// The trials of one part, in the order of the tables. Parts are about equally heavy: the heaviest bundle that is left
+    /// goes to the part that has least.
     #[must_use]
     pub fn keys_of(&self, shard: Shard) -> Vec<Key> {
-        let mut keys = self.keys();
-        keys.sort_by_key(|key| (core::cmp::Reverse(key.cost()), *key));
-        let mine = (0..shard.of).cycle();
-        let mut keys: Vec<Key> = keys
-            .into_iter()
-            .zip(mine)
-            .filter_map(|(key, part)| (part + 1 == shard.part).then_some(key))
-            .collect();
+        let mut bundles = bundles(&self.keys());
+        bundles.sort_by_key(|bundle| (core::cmp::Reverse(cost(bundle)), bundle[0]));
+        let mut parts: BinaryHeap<Reverse<(u64, u32)>> =
+            (1..=shard.of).map(|part| Reverse((0, part))).collect();
+        let mut keys = Vec::new();
+        for bundle in bundles {
+            let Some(Reverse((load, part))) = parts.pop() else {
+                break;
+            };
+            parts.push(Reverse((load + cost(&bundle), part)));
+            if part == shard.part {
+                keys.extend(bundle);
+            }
+        }
         keys.sort_unstable();
         keys
     }
+}
+
+/// Trials that differ in nothing but the event, together: they have a beginning in common, and whoever does one of them
+/// does the others for less.
+pub(super) fn bundles(keys: &[Key]) -> Vec<Vec<Key>> {
+    let mut bundles: BTreeMap<_, Vec<Key>> = BTreeMap::new();
+    for &key in keys {
+        let network = (key.family, key.timers, key.size, key.seed);
+        bundles.entry(network).or_default().push(key);
+    }
+    bundles.into_values().collect()
+}
+
+/// How much work a bundle is.
+pub(super) fn cost(bundle: &[Key]) -> u64 {
+    bundle.iter().map(Key::cost).sum()
 }
 
 /// How many trials a point has, by what one costs.
@@ -324,9 +340,7 @@ fn trials_of(family: Family) -> impl Fn(u32) -> u32 {
             seed: 1,
         };
         let affordable = 1_000 / key.cost();
-        // One trial of the largest can take half a minute.
-        let least = if size < 500 { 3 } else { 1 };
-        u32::try_from(affordable.clamp(least, 20)).unwrap_or(20)
+        u32::try_from(affordable.clamp(3, 20)).unwrap_or(20)
     }
 }
 

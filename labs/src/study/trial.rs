@@ -1,7 +1,6 @@
 //! One trial: build, let settle, disturb, measure.
 
 use core::time::Duration;
-use std::collections::BTreeSet;
 
 use etherparse::VlanId;
 use stp::{BridgePriority, TreeId};
@@ -10,9 +9,10 @@ use super::graph::Damage;
 use super::hosts::{ASK_PERIOD, Host, Stream};
 use super::network::Network;
 use super::plan::{Event, Key};
+use super::protocol::Protocol;
 use super::record::{Metric, Outcome, Record};
 use crate::sim::checks::cycle;
-use crate::sim::{LinkState, Operation, Power, Totals, WorldError};
+use crate::sim::{LinkState, Operation, Power, Totals, WireId, WorldError};
 
 /// How long a network may take to settle after the event: more than three times the longest promise of the protocol. What is
 /// too deep to settle at all costs that time in full, and is the larger part of a study.
@@ -35,11 +35,59 @@ pub const FLAP_UP: Duration = Duration::from_secs(38);
 /// # Panics
 /// A family's graph cannot be built: a mistake of the family.
 #[must_use]
-pub fn run(key: &Key, study: u64) -> Record {
-    match Trial::run(key, study) {
+pub fn run(key: &Key, protocol: Protocol, study: u64) -> Record {
+    run_alike(&[*key], protocol, study).remove(0)
+}
+
+/// Runs trials that differ in nothing but the event. They have the network in common, and so the way to its rest, which
+/// is gone once; each event happens to a copy of it.
+pub(super) fn run_alike(keys: &[Key], protocol: Protocol, study: u64) -> Vec<Record> {
+    let mut start = Start::default();
+    let run = |key: &Key| match start.run(key, protocol, study) {
         Ok(record) => record,
         Err(error) => panic!("{key}: {error}"),
+    };
+    keys.iter().map(run).collect()
+}
+
+/// A network before the event, once it is known.
+#[derive(Default)]
+struct Start(Option<Before>);
+
+/// What became of the network before the event.
+enum Before {
+    NeverSettled,
+    Settled(Box<Network>),
+}
+
+impl Start {
+    fn run(&mut self, key: &Key, protocol: Protocol, study: u64) -> Result<Record, WorldError> {
+        if key.event == Event::ColdStart {
+            return Trial::of(key, Network::build(key, protocol, study)?).start();
+        }
+        let before = match &mut self.0 {
+            Some(before) => before,
+            none => none.insert(settle(Network::build(key, protocol, study)?)?),
+        };
+        match before {
+            Before::NeverSettled => Ok(Record::new(*key, Outcome::NeverSettled)),
+            Before::Settled(network) => Trial::of(key, network.fork()).strike(),
+        }
     }
+}
+
+/// Lets a network settle and its hosts speak, up to the instant of the event.
+fn settle(mut network: Network) -> Result<Before, WorldError> {
+    network.power_on()?;
+    let is_quiet = network.world.run_quiet(PATIENCE_BEFORE).is_ok();
+    if !is_quiet || network.roots() > 1 {
+        return Ok(Before::NeverSettled);
+    }
+    network.speak();
+    network.world.run_for(WARM_UP);
+    let moment = network.draw_time(HELLO);
+    network.world.run_for(moment);
+    Ok(Before::Settled(Box::new(network)))
 }
 
 struct Trial {
@@ -54,34 +102,31 @@ struct Trial {
 }
 
 impl Trial {
-    fn run(key: &Key, study: u64) -> Result<Record, WorldError> {
-        let mut trial = Self {
+    fn of(key: &Key, network: Network) -> Self {
+        Self {
             key: *key,
-            network: Network::build(key, study)?,
+            network,
             damage: Damage::default(),
             begin: Duration::ZERO,
             before: Totals::default(),
             loops_before: 0,
             expiries_before: 0,
-        };
-        if key.event == Event::ColdStart {
-            trial.network.speak();
-            trial.network.power_on()?;
-            trial.begin = trial.network.world.now();
-            return Ok(trial.measure());
         }
-        trial.network.power_on()?;
-        let is_quiet = trial.network.world.run_quiet(PATIENCE_BEFORE).is_ok();
-        if !is_quiet || trial.roots() > 1 {
-            return Ok(Record::new(*key, Outcome::NeverSettled));
-        }
-        trial.network.speak();
-        trial.network.world.run_for(WARM_UP);
-        let moment = trial.network.draw_time(HELLO);
-        trial.network.world.run_for(moment);
-        trial.begin();
-        trial.disturb()?;
-        Ok(trial.measure())
+    }
+
+    /// The cold start, which is an event itself.
+    fn start(mut self) -> Result<Record, WorldError> {
+        self.network.speak();
+        self.network.power_on()?;
+        self.begin = self.network.world.now();
+        Ok(self.measure())
+    }
+
+    /// What happens to a network that stood.
+    fn strike(mut self) -> Result<Record, WorldError> {
+        self.begin();
+        self.disturb()?;
+        Ok(self.measure())
     }
 
     /// What is counted from now on.
@@ -96,6 +141,7 @@ impl Trial {
 
     fn disturb(&mut self) -> Result<(), WorldError> {
         let network = &mut self.network;
+        let [port, edge] = network.flapping;
         match self.key.event {
             Event::ColdStart => Ok(()),
             Event::RootLoss => {
@@ -112,7 +158,8 @@ impl Trial {
                 let switch = place + usize::from(place >= network.root);
                 self.crown(switch)
             }
-            Event::FlappingPort | Event::FlappingEdge => self.flap(),
+            Event::FlappingPort => self.flap(port),
+            Event::FlappingEdge => self.flap(edge),
         }
     }
 
@@ -145,11 +192,9 @@ impl Trial {
         )
     }
 
-    fn flap(&mut self) -> Result<(), WorldError> {
+    fn flap(&mut self, wire: WireId) -> Result<(), WorldError> {
         let network = &mut self.network;
-        let Some(wire) = network.flapping else {
-            return Ok(());
-        };
+        network.meter.borrow_mut().ignored = network.world.map().ends(wire).first().copied();
         let mut at = self.begin;
         for _ in 0..FLAPS {
             for (state, time) in [(LinkState::Down, FLAP_DOWN), (LinkState::Up, FLAP_UP)] {
@@ -167,7 +212,7 @@ impl Trial {
         let quiet = self.network.world.run_quiet(PATIENCE).is_ok();
         self.network.fall_silent();
         let parts = self.network.graph.parts(self.damage);
-        let roots = self.roots();
+        let roots = self.network.roots();
         let outcome = match (quiet, roots > parts) {
             (true, false) => Outcome::Settled,
             (true, true) => Outcome::Split,
@@ -247,18 +292,6 @@ impl Trial {
         record.set(Metric::LastDuplicate, last_duplicate.map(after));
         let duplicates = streams.iter().map(|stream| stream.duplicates).sum();
         record.set(Metric::Duplicates, Some(duplicates));
-    }
-
-    /// How many switches somebody takes for the root.
-    fn roots(&self) -> usize {
-        let world = &self.network.world;
-        let bridges = world
-            .bridges()
-            .filter_map(|node| world.switch(node)?.bridge());
-        let roots: BTreeSet<_> = bridges
-            .map(|bridge| bridge.tree(TreeId::COMMON).root)
-            .collect();
-        roots.len()
     }
 
     fn blocked(&self) -> u64 {

@@ -118,7 +118,7 @@ impl Instances {
 }
 
 /// The spanning tree engine of a switch.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Engine {
     Off,
     One(Box<Bridge>),

@@ -144,7 +144,7 @@ pub(crate) enum Relay {
 }
 
 /// Every frame that is under way, or that somebody wants to know about.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Flows {
     flows: BTreeMap<FlowId, Flow>,
     next: u64,

@@ -52,6 +52,25 @@ fn all_reach_all_once(world: &mut World) {
 }
 
 #[test]
+fn a_fork_goes_on_as_its_origin_would() {
+    let (mut world, _, wires) = ring(5, 1);
+    // In the middle of the walk to forwarding, with frames under way.
+    world.run_until(17 * S);
+    world.run_until(world.next_at().unwrap());
+    let mut fork = world.fork().unwrap();
+    let then = world.now();
+    let after = |world: &mut World| {
+        world.set_link(wires[0], LinkState::Down).unwrap();
+        let quiet = world.run_quiet(120 * S);
+        (quiet, world.totals(), format!("{:?}", world.snapshot()))
+    };
+    let first = after(&mut fork);
+    assert_eq!(world.now(), then, "the origin stays where it was");
+    assert_eq!(first, after(&mut world));
+    assert!(first.0.is_ok());
+}
+
+#[test]
 fn a_ring_converges_in_two_forward_delays_and_blocks_the_farthest_port() {
     let (mut world, nodes, wires) = ring(5, 1);
     assert_eq!(world.run_quiet(120 * S), Ok(30 * S));
