@@ -7,8 +7,9 @@ use stp::PortNumber;
 
 use crate::sim::{Outbox, Station, frame};
 
-/// How often each of the two probing hosts sends; what is known of losses is known to this.
-pub(super) const PROBE_PERIOD: Duration = Duration::from_millis(50);
+/// How often each of the two probing hosts sends; what is known of losses is known to this, a three-hundredth of the
+/// shortest promise. While the way is broken every probe floods the whole domain, and is the larger part of a study's work.
+pub(super) const PROBE_PERIOD: Duration = Duration::from_millis(100);
 /// How often every other host is asked something. Longer than the short ageing time of 15 s, as a monitoring system
 /// asks its servers: after a topology change such entries are gone before they are used again.
 pub(super) const ASK_PERIOD: Duration = Duration::from_secs(20);
