@@ -23,7 +23,9 @@ the matrix is no longer what is played.
 After the start and after everything that happens, the bridges must *agree* with the tree that follows from the graph,
 found by code that shares nothing with ours: every port of every bridge has its role (where the brand tells it) and state,
 every bridge the root and the cost; on every cable of ours the designated bridge speaks the version that both understand;
-a broadcast of every bridge's host comes to every other host exactly once, and nobody ever hears three copies of one; if a
+a broadcast of every bridge's host comes to every other host exactly once, and nobody ever hears three copies of one
+(except while rapid bridges whose root died or got worse still believe its old word, when the standard excludes no loop:
+[STP.md](STP.md)); if a
 port began to forward, every bridge has noticed the topology change (Open vSwitch does not say), and neither ours nor
 Open vSwitch keeps an address at a port that no longer leads to its host. Linux's bridge is not held to the last: it keeps
 such entries for as long as they age, and sends by them. Nor is Open vSwitch held to forwarding by what its RSTP has decided: of

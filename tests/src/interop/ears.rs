@@ -149,10 +149,11 @@ impl Ears {
         Some(all)
     }
 
-    /// The most copies of one broadcast that any host has heard.
+    /// The most copies of one broadcast that any host has heard since this was last asked.
     #[must_use]
-    pub fn most_copies(&self) -> u32 {
-        lock(&self.log).copies.values().copied().max().unwrap_or(0)
+    pub fn take_most_copies(&self) -> u32 {
+        let copies = std::mem::take(&mut lock(&self.log).copies);
+        copies.into_values().max().unwrap_or(0)
     }
 
     /// The last BPDU on a cable as seen at our bridge `at`, sent by it (`own`) or by the other end.

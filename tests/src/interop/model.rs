@@ -2,7 +2,7 @@
 
 use pnet_base::MacAddr;
 
-use super::plan::{Bridge, Scenario, Step, name};
+use super::plan::{Bridge, Scenario, Speech, Step, name};
 use super::view::View;
 use crate::oracle::{Graph, Port, Role, Tree};
 
@@ -59,6 +59,26 @@ impl Model {
                 self.costs[wire][usize::from(end)] = cost;
             }
         }
+    }
+
+    /// Whether `step` takes the root away or makes it worse while a rapid bridge still holds its old word. A rapid bridge
+    /// believes the best word it holds, that one too, and until it has counted up to max age the standard excludes no
+    /// loop (Myers, Ng and Zhang 2004): it is the one step after which there may be one for a while.
+    #[must_use]
+    pub fn leaves_old_words(&self, step: Step) -> bool {
+        let (Step::Stop(bridge) | Step::Priority(bridge, _)) = step else {
+            return false;
+        };
+        let others = (0..self.bridges.len()).filter(|&other| other != bridge);
+        let mut speeches = others
+            .filter(|&other| self.alive[other])
+            .map(|other| self.bridges[other].speech);
+        let mut after = self.clone();
+        after.take(step);
+        let is_worse =
+            !after.alive[bridge] || after.bridges[bridge].priority > self.bridges[bridge].priority;
+        let was_root = self.alive[bridge] && self.expected().root(bridge) == bridge;
+        is_worse && was_root && speeches.any(|speech| speech == Speech::Rstp)
     }
 
     /// Whether a bridge runs.
