@@ -3,42 +3,17 @@
 
 mod lab_common;
 
-use lab_common::{World, both, wait_for};
+use lab_common::{World, both, two_hosts, wait_for};
 use labs::guest::shell::GuestClient;
 use labs::vmotion::Report;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::process::Stdio;
 
-/// Two hosts, their vSwitches joined directly: no spanning tree to wait for.
-const PAIR: &str = "
-name: pair
-topology:
-  nodes:
-    vsw1:
-      kind: switch
-      stp: off
-      ports:
-        uplink: {trunk: [10, 20]}
-        vmk0: {access: 20}
-        client: {access: 10}
-    vsw2:
-      kind: switch
-      stp: off
-      ports:
-        uplink: {trunk: [10, 20]}
-        vmk0: {access: 20}
-    esx1: {kind: host, vswitch: vsw1, ports: {vmk0: {ip: 10.0.20.1/24}}}
-    esx2: {kind: host, vswitch: vsw2, ports: {vmk0: {ip: 10.0.20.2/24}}}
-    client: {kind: host, ports: {eth0: {ip: 10.0.10.100/24}}}
-    vm1: {kind: vm, host: esx1, vlan: 10, mac: 52:54:00:00:00:05, ip: 10.0.10.5/24, memory: 8MiB, dirty-rate: 1MiB/s}
-  links:
-    - endpoints: [\"vsw1:uplink\", \"vsw2:uplink\"]
-    - endpoints: [\"vsw1:vmk0\", \"esx1:vmk0\"]
-    - endpoints: [\"vsw2:vmk0\", \"esx2:vmk0\"]
-    - endpoints: [\"vsw1:client\", \"client:eth0\"]
-steps:
-";
+/// The lab of two hosts, with a small machine.
+fn pair() -> String {
+    two_hosts("memory: 8MiB, dirty-rate: 1MiB/s")
+}
 
 fn report(stdout: &[u8]) -> Report {
     serde_json::from_slice(stdout).unwrap()
@@ -105,7 +80,7 @@ fn a_move_over_a_cut_network_fails_by_name_and_the_machine_stays() {
     let world = World::new("cutnet");
     let name = world.lab();
     let steps = "  - link: {down: \"vsw2:vmk0\"}\n  - migrate: {vm: vm1, to: esx2, force: on}\n";
-    let file = world.file(&format!("{PAIR}{steps}"));
+    let file = world.file(&format!("{}{steps}", pair()));
     let output = world.labs(&["run", &file, "--name", &name, "--json"]);
     assert_eq!(output.status.code(), Some(1), "{}", both(&output));
     let report = report(&output.stdout);
@@ -122,7 +97,7 @@ fn a_move_out_of_its_domain_is_refused_before_anything_is_copied() {
     let world = World::new("domain");
     let name = world.lab();
     let steps = "  - set: {port: \"vsw2:uplink\", trunk: [20]}\n  - migrate: {vm: vm1, to: esx2}\n";
-    let file = world.file(&format!("{PAIR}{steps}"));
+    let file = world.file(&format!("{}{steps}", pair()));
     let output = world.labs(&["run", &file, "--name", &name, "--json"]);
     assert_eq!(output.status.code(), Some(1), "{}", both(&output));
     let report = report(&output.stdout);
@@ -146,7 +121,7 @@ fn a_machine_whose_target_is_killed_goes_on_where_it_was() {
     let world = World::new("killed");
     let name = world.lab();
     // A quarter of a gigabyte takes two seconds: time enough to be killed in.
-    let pair = PAIR.replace("8MiB", "256MiB");
+    let pair = two_hosts("memory: 256MiB, dirty-rate: 1MiB/s");
     let file = world.file(&format!("{pair}  - migrate: {{vm: vm1, to: esx2}}\n"));
     let mut command = world.command(&["run", &file, "--name", &name, "--json"]);
     let runner = command.stdout(Stdio::piped()).stderr(Stdio::null());
@@ -177,7 +152,7 @@ fn a_machine_whose_target_is_killed_goes_on_where_it_was() {
 fn the_story_names_every_entry_that_was_rewritten() {
     let world = World::new("story");
     let name = world.lab();
-    let file = world.file(&format!("{PAIR}  - migrate: {{vm: vm1, to: esx2}}\n"));
+    let file = world.file(&format!("{}  - migrate: {{vm: vm1, to: esx2}}\n", pair()));
     let story = world.good(&["run", &file, "--name", &name]);
     let mut rest = story.as_str();
     for word in [
@@ -200,7 +175,7 @@ fn the_story_names_every_entry_that_was_rewritten() {
 fn machines_of_a_lab_that_is_up_answer_their_clients() {
     let world = World::new("upvm");
     let name = world.lab();
-    let file = world.file(PAIR);
+    let file = world.file(&pair());
     world.good(&["up", &file, "--name", &name, "--quiet"]);
     let probe = env!("CARGO_BIN_EXE_labs");
     let report = world.good(&[

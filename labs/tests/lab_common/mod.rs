@@ -159,3 +159,37 @@ fn build_daemons() {
         assert!(cargo.status().unwrap().success(), "cargo build of switchd");
     });
 }
+
+/// Two hosts, their vSwitches joined directly: no spanning tree to wait for. `more` of vm1's settings; the steps follow.
+pub fn two_hosts(more: &str) -> String {
+    format!(
+        "
+name: pair
+topology:
+  nodes:
+    vsw1:
+      kind: switch
+      stp: off
+      ports:
+        uplink: {{trunk: [10, 20]}}
+        vmk0: {{access: 20}}
+        client: {{access: 10}}
+    vsw2:
+      kind: switch
+      stp: off
+      ports:
+        uplink: {{trunk: [10, 20]}}
+        vmk0: {{access: 20}}
+    esx1: {{kind: host, vswitch: vsw1, ports: {{vmk0: {{ip: 10.0.20.1/24}}}}}}
+    esx2: {{kind: host, vswitch: vsw2, ports: {{vmk0: {{ip: 10.0.20.2/24}}}}}}
+    client: {{kind: host, ports: {{eth0: {{ip: 10.0.10.100/24}}}}}}
+    vm1: {{kind: vm, host: esx1, vlan: 10, mac: 52:54:00:00:00:05, ip: 10.0.10.5/24, {more}}}
+  links:
+    - endpoints: [\"vsw1:uplink\", \"vsw2:uplink\"]
+    - endpoints: [\"vsw1:vmk0\", \"esx1:vmk0\"]
+    - endpoints: [\"vsw2:vmk0\", \"esx2:vmk0\"]
+    - endpoints: [\"vsw1:client\", \"client:eth0\"]
+steps:
+"
+    )
+}

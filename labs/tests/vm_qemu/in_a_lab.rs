@@ -7,38 +7,11 @@ use labs::vmotion::{MigrationReport, Report};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::lab_common::{World, both, wait_for};
+use super::lab_common::{World, both, two_hosts, wait_for};
 
-/// Two hosts, their vSwitches joined directly: no spanning tree to wait for.
-const PAIR: &str = "
-name: pair
-topology:
-  nodes:
-    vsw1:
-      kind: switch
-      stp: off
-      ports:
-        uplink: {trunk: [10, 20]}
-        vmk0: {access: 20}
-        client: {access: 10}
-    vsw2:
-      kind: switch
-      stp: off
-      ports:
-        uplink: {trunk: [10, 20]}
-        vmk0: {access: 20}
-    esx1: {kind: host, vswitch: vsw1, ports: {vmk0: {ip: 10.0.20.1/24}}}
-    esx2: {kind: host, vswitch: vsw2, ports: {vmk0: {ip: 10.0.20.2/24}}}
-    client: {kind: host, ports: {eth0: {ip: 10.0.10.100/24}}}
-    vm1:
-      {kind: vm, machine: qemu, host: esx1, vlan: 10, mac: 52:54:00:00:00:05, ip: 10.0.10.5/24, memory: 96MiB, dirty-rate: 4MiB/s}
-  links:
-    - endpoints: [\"vsw1:uplink\", \"vsw2:uplink\"]
-    - endpoints: [\"vsw1:vmk0\", \"esx1:vmk0\"]
-    - endpoints: [\"vsw2:vmk0\", \"esx2:vmk0\"]
-    - endpoints: [\"vsw1:client\", \"client:eth0\"]
-steps:
-  - check: {ping: {from: client, to: vm1}, wait: 60s}
+/// What vm1 is, and what is done to it first.
+const MACHINE: &str = "machine: qemu, memory: 96MiB, dirty-rate: 4MiB/s";
+const STEPS: &str = "  - check: {ping: {from: client, to: vm1}, wait: 60s}
   - migrate: {vm: vm1, to: esx2}
 ";
 
@@ -52,7 +25,7 @@ impl Run {
     fn start(test: &'static str, more_steps: &str) -> Self {
         let world = World::new(test);
         let name = world.lab();
-        let file = world.file(&format!("{PAIR}{more_steps}"));
+        let file = world.file(&format!("{}{STEPS}{more_steps}", two_hosts(MACHINE)));
         let words = ["run", &file, "--name", &name, "--json", "--accel", "tcg"];
         let mut command = world.command(&words);
         let runner = command.stdout(Stdio::piped()).stderr(Stdio::piped());
