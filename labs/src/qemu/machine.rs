@@ -101,9 +101,7 @@ impl Launch<'_> {
         Ok(command)
     }
 
-    /// The simplest where all is translated: wide registers that must be saved and restored and checks that other
-    /// processors make for nothing cost a machine that wakes at the target, where nothing is translated yet, a third of
-    /// the time until its first answer. A guest of the user's own may ask for more.
+    /// The simplest where all is translated and the guest is ours, which asks for no more; a guest of the user's own may.
     fn processor(&self) -> &'static str {
         match self.accelerator {
             Accelerator::Auto | Accelerator::Tcg if self.image.is_packaged => "qemu64",
