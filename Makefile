@@ -2,7 +2,7 @@
 CARGO ?= cargo
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: all build demo bench microbench callgrind test soak interop lint setup help
+.PHONY: all build demo bench microbench callgrind test fuzz soak interop lint setup help
 
 all: build
 
@@ -37,6 +37,18 @@ setup: ## install the peers the tests talk to (Debian packages)
 test: setup ## every test, peers and namespaces included
 	$(CARGO) build --locked --workspace --bins
 	$(CARGO) test --locked --workspace
+
+# libFuzzer's instrumentation, from options of the stable compiler. The host is named so that only what is fuzzed gets it.
+FUZZ_SECONDS ?= 60
+FUZZ_HOST = $(shell rustc -vV | sed -n 's/^host: //p')
+FUZZ_FLAGS = -Cpasses=sancov-module $(addprefix -Cllvm-args=-sanitizer-coverage-,level=4 inline-8bit-counters pc-table trace-compares)
+fuzz: ## every fuzz target for FUZZ_SECONDS=60 (needs a C++ compiler); what is found lies in target/fuzz
+	RUSTFLAGS="$(FUZZ_FLAGS)" $(CARGO) build --release --locked --manifest-path tests/fuzz/Cargo.toml --target $(FUZZ_HOST) --target-dir target/fuzz
+	@for target in $(notdir $(wildcard tests/fuzz/corpus/*)); do \
+		echo "fuzzing $$target"; mkdir -p target/fuzz/corpus/$$target; \
+		target/fuzz/$(FUZZ_HOST)/release/$$target -max_total_time=$(FUZZ_SECONDS) -timeout=10 -verbosity=0 -print_final_stats=1 \
+			-artifact_prefix=target/fuzz/$$target- target/fuzz/corpus/$$target tests/fuzz/corpus/$$target || exit 1; \
+	done
 
 MINUTES ?= 60
 MOVES ?= 10

@@ -10,6 +10,7 @@ pub mod crowd;
 pub mod events;
 pub mod failure;
 pub mod frames;
+pub mod fuzz;
 pub mod interop;
 pub mod kernel_bridge;
 pub mod net;

@@ -1,17 +1,17 @@
 //! Frames in a stream of octets: each behind its length, four octets, big-endian, as QEMU's `-netdev stream`.
 
 /// Octets of a length.
-pub(super) const LENGTH_LEN: usize = 4;
+pub const LENGTH_LEN: usize = 4;
 
 /// The longest frame that QEMU sends (`NET_BUFSIZE`: 64 KiB and a page). A longer one is no frame: the stream is
 /// out of step and cannot be brought into step again.
-const LEN_MAX: usize = (64 << 10) + (4 << 10);
+pub const LEN_MAX: usize = (64 << 10) + (4 << 10);
 
 /// Octets kept: more than the longest frame, and enough for a batch of common ones.
 const ROOM: usize = 128 << 10;
 
 /// Takes a stream apart, as it comes.
-pub(super) struct Decoder {
+pub struct Decoder {
     octets: Box<[u8]>,
     start: usize,
     end: usize,
@@ -20,19 +20,22 @@ pub(super) struct Decoder {
 /// A length that no frame has: whatever follows means nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a frame of {0} octets was announced")]
-pub(super) struct BadLength(u32);
+pub struct BadLength(u32);
 
-impl Decoder {
-    pub(super) fn new() -> Self {
+impl Default for Decoder {
+    /// For a stream that begins.
+    fn default() -> Self {
         Self {
             octets: vec![0; ROOM].into_boxed_slice(),
             start: 0,
             end: 0,
         }
     }
+}
 
-    /// Where the next octets of the stream go; never empty after [`Self::next`] had no frame.
-    pub(super) fn room(&mut self) -> &mut [u8] {
+impl Decoder {
+    /// Where the next octets of the stream go; never empty after [`Self::frame`] had no frame.
+    pub fn room(&mut self) -> &mut [u8] {
         self.octets.copy_within(self.start..self.end, 0);
         self.end -= self.start;
         self.start = 0;
@@ -40,7 +43,7 @@ impl Decoder {
     }
 
     /// `octets` of the room were filled.
-    pub(super) fn filled(&mut self, octets: usize) {
+    pub fn filled(&mut self, octets: usize) {
         self.end = (self.end + octets).min(self.octets.len());
     }
 
@@ -48,7 +51,7 @@ impl Decoder {
     ///
     /// # Errors
     /// The stream is out of step; from then on this is the answer.
-    pub(super) fn next(&mut self) -> Result<Option<&[u8]>, BadLength> {
+    pub fn frame(&mut self) -> Result<Option<&[u8]>, BadLength> {
         let held = &self.octets[self.start..self.end];
         let Some((length, rest)) = held.split_first_chunk::<LENGTH_LEN>() else {
             return Ok(None);
@@ -65,8 +68,9 @@ impl Decoder {
         Ok(Some(&self.octets[self.start - len..self.start]))
     }
 
-    /// Whether [`Self::next`] has an answer without more octets.
-    pub(super) fn has_next(&self) -> bool {
+    /// Whether [`Self::frame`] has an answer without more octets.
+    #[must_use]
+    pub fn has_next(&self) -> bool {
         let held = &self.octets[self.start..self.end];
         held.split_first_chunk::<LENGTH_LEN>()
             .is_some_and(|(length, rest)| {
@@ -76,7 +80,8 @@ impl Decoder {
     }
 
     /// Whether octets are left over: the beginning of a frame.
-    pub(super) fn is_in_frame(&self) -> bool {
+    #[must_use]
+    pub fn is_in_frame(&self) -> bool {
         self.start < self.end
     }
 }
@@ -102,12 +107,12 @@ mod tests {
 
     /// Gives `stream` to a decoder in pieces of these sizes, and takes what comes out.
     fn decoded(stream: &[u8], pieces: &[usize]) -> (Vec<Vec<u8>>, Option<BadLength>, bool) {
-        let (mut decoder, mut frames) = (Decoder::new(), Vec::new());
+        let (mut decoder, mut frames) = (Decoder::default(), Vec::new());
         let (mut rest, mut sizes) = (stream, pieces.iter().cycle());
         loop {
             loop {
                 let has_next = decoder.has_next();
-                match decoder.next() {
+                match decoder.frame() {
                     Ok(Some(frame)) => frames.push(frame.to_vec()),
                     Ok(None) => {
                         assert!(!has_next);
@@ -115,7 +120,7 @@ mod tests {
                     }
                     Err(bad) => {
                         assert!(has_next);
-                        assert_eq!(decoder.next().unwrap_err(), bad);
+                        assert_eq!(decoder.frame().unwrap_err(), bad);
                         return (frames, Some(bad), true);
                     }
                 }

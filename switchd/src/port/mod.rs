@@ -3,7 +3,7 @@
 pub(crate) mod batch;
 pub(crate) mod datagram;
 mod error;
-mod framing;
+pub mod framing;
 pub(crate) mod given;
 mod headers;
 mod mover;

@@ -246,7 +246,7 @@ impl Stream {
         state.trouble = None;
         state.connection = Some(Connection {
             socket,
-            decoder: Decoder::new(),
+            decoder: Decoder::default(),
             unsent: Vec::new(),
             wants_room: false,
             is_broken: false,
@@ -385,7 +385,7 @@ impl Connection {
         let mut frames = 0;
         let mut bad = None;
         for (place, len) in batch.places(0).into_iter().zip(&mut lens) {
-            match self.decoder.next() {
+            match self.decoder.frame() {
                 Ok(Some(frame)) => {
                     // QEMU may send more than a place holds; the batch counts that as oversize.
                     *len = frame.len();
