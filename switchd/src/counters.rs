@@ -60,6 +60,8 @@ drop_reasons! {
     StormMulticast = "storm-multicast",
     /// Frames to unknown addresses above the port's limit: storm control.
     StormUnicast = "storm-unknown-unicast",
+    /// Above the rate of what the port takes in.
+    ReceiveRate = "receive-rate",
     /// Its destination is on the port it came from.
     SamePort = "same-port",
     /// Its destination is the switch itself, which speaks no protocol of a host.
@@ -68,6 +70,8 @@ drop_reasons! {
     EgressFilter = "egress-filter",
     /// Nobody else carries its VLAN now.
     NoEgress = "no-egress",
+    /// Above the rate of what the port it was to leave by sends.
+    TransmitRate = "transmit-rate",
     /// The port it was to leave by was full: its peer does not keep up.
     TransmitFull = "transmit-full",
     /// The port it was to leave by has no carrier, or is gone.

@@ -34,10 +34,16 @@ impl Switch {
         }
         let reason = match decision.verdict {
             Verdict::Relay { tag, strip, egress } => {
+                if self.is_metered && !takes(&mut self.ports, now, port, frame.len()) {
+                    return;
+                }
                 let relayed = |tagged: bool| Relayed::new(frame, strip, tagged.then_some(tag));
                 match egress {
                     Egress::Port { port, tagged } => {
-                        out.transmit(port, relayed(tagged));
+                        let relayed = relayed(tagged);
+                        if !self.is_metered || sends(&mut self.ports, now, port, relayed.len()) {
+                            out.transmit(port, relayed);
+                        }
                         None
                     }
                     Egress::Flood(kind) => self.flood(now, port, (tag.vid, kind), relayed, out),
@@ -70,7 +76,13 @@ impl Switch {
         if ports.peek().is_none() {
             return Some(DropReason::NoEgress);
         }
-        ports.for_each(|(port, tagged)| out.transmit(port, relayed(tagged)));
+        let is_metered = self.is_metered;
+        ports.for_each(|(port, tagged)| {
+            let relayed = relayed(tagged);
+            if !is_metered || sends(&mut self.ports, now, port, relayed.len()) {
+                out.transmit(port, relayed);
+            }
+        });
         None
     }
 
@@ -157,6 +169,36 @@ impl Switch {
             Engine::Off | Engine::One(_) => Deeds::NONE,
         });
     }
+}
+
+/// Whether the rate of `port` lets so much in; counted if not.
+#[inline(never)]
+fn takes(ports: &mut [Option<Port>], now: Duration, port: PortNumber, octets: usize) -> bool {
+    let Some(state) = state_of(ports, port) else {
+        return true;
+    };
+    let passes = state.meter.takes(now, octets);
+    if !passes {
+        state.counters.dropped(DropReason::ReceiveRate, 1);
+    }
+    passes
+}
+
+/// Whether the rate of `port` lets so much out; counted if not.
+#[inline(never)]
+fn sends(ports: &mut [Option<Port>], now: Duration, port: PortNumber, octets: usize) -> bool {
+    let Some(state) = state_of(ports, port) else {
+        return true;
+    };
+    let passes = state.meter.sends(now, octets);
+    if !passes {
+        state.counters.dropped(DropReason::TransmitRate, 1);
+    }
+    passes
+}
+
+fn state_of(ports: &mut [Option<Port>], port: PortNumber) -> Option<&mut Port> {
+    ports.get_mut(usize::from(port.get()))?.as_mut()
 }
 
 /// Tells of what a source address did to the CAM.

@@ -23,6 +23,7 @@ mod event_loop;
 pub mod forward;
 pub mod frame;
 mod link;
+pub mod meter;
 pub mod port;
 mod port_name;
 mod ports;

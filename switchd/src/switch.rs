@@ -22,12 +22,14 @@ use crate::counters::PortCounters;
 use crate::effects::Effects;
 use crate::event::{Event, FlushReason};
 use crate::forward::{Decision, Forwarding};
+use crate::meter::{Meter, RateLimits};
 use crate::port_name::PortName;
 use crate::ports::Ports;
 use crate::portset::PORTS_MAX;
 use crate::protect::{DisableReason, LoopDetection, Protection, StormControl};
 use crate::trees::{Deeds, Engine, Instances, TreeProtocol};
 use crate::vlan::{AcceptableFrames, PortMode, VlanTable};
+use crate::vlan_set::{VID_MAX, VlanSet};
 
 /// Entries looked at for expiry per [`Switch::timeout`]; more of them due means another timeout at once.
 const EXPIRE_BUDGET: usize = 256;
@@ -66,6 +68,8 @@ pub struct PortSettings {
     pub storm: StormControl,
     /// What to do about a loop that flapping addresses give away.
     pub loop_detection: LoopDetection,
+    /// How much it takes in and sends.
+    pub rate: RateLimits,
 }
 
 impl PortSettings {
@@ -82,6 +86,7 @@ impl PortSettings {
             stp: stp::PortConfig::default(),
             storm: StormControl::default(),
             loop_detection: LoopDetection::default(),
+            rate: RateLimits::default(),
         }
     }
 }
@@ -92,6 +97,7 @@ pub struct Port {
     pub(crate) settings: PortSettings,
     pub(crate) counters: PortCounters,
     pub(crate) protection: Protection,
+    pub(crate) meter: Meter,
     link: Option<Link>,
     /// Ascending by tree.
     trees: Vec<PortInTree>,
@@ -237,6 +243,8 @@ pub struct Switch {
     pub(crate) cam: MacTable<PortNumber>,
     pub(crate) forwarding: Forwarding,
     pub(crate) ports: Vec<Option<Port>>,
+    /// Whether any port has a rate: all that a frame costs where none has.
+    pub(crate) is_metered: bool,
 }
 
 impl Switch {
@@ -253,6 +261,7 @@ impl Switch {
             cam: MacTable::new(config.cam),
             forwarding: Forwarding::new(),
             ports: Vec::new(),
+            is_metered: false,
         };
         switch.map_vlans();
         switch
@@ -477,6 +486,15 @@ impl Switch {
     #[must_use]
     pub fn tree_of(&self, vlan: etherparse::VlanId) -> Option<TreeId> {
         self.forwarding.trees().tree_of(vlan)
+    }
+
+    /// The VLANs whose frames go by a tree.
+    #[must_use]
+    pub fn vlans_of(&self, tree: TreeId) -> VlanSet {
+        match self.forwarding.trees().vlans(tree) {
+            None => VlanSet::all(),
+            Some(vlans) => vlans.filter(|vlan| vlan.value() <= VID_MAX).collect(),
+        }
     }
 
     /// The spanning tree protocol.

@@ -1,6 +1,9 @@
 //! What a lab file says about one switch port, in the words of the daemon's configuration.
 
-use switchd::config::{AcceptableFrames, Cost, PointToPoint, PortSettings, StormLimit};
+use switchd::config::{
+    AcceptableFrames, BurstLimit, Cost, PointToPoint, PortSettings, RateLimit, StormLimit,
+};
+use switchd::meter::{BURST_MAX, BURST_MIN, BitRate, Burst};
 use switchd::protect::{LoopDetection, STORM_RATE_MAX, StormAction};
 
 use super::error::Fault;
@@ -35,6 +38,10 @@ pub(super) const KEYS: &[&str] = &[
     "storm-unknown-unicast",
     "storm-action",
     "loop-detection",
+    "rate",
+    "rate-in",
+    "rate-out",
+    "burst",
     "number",
     "mac",
     "down",
@@ -86,6 +93,10 @@ pub(super) fn read(fields: &Fields<'_>) -> Result<PortSettings, Fault> {
         loop_detection: fields.read("loop-detection", |value, key| {
             fields::word(value, key, &LOOP_DETECTION)
         })?,
+        rate: fields.read("rate", rate)?,
+        rate_in: fields.read("rate-in", rate)?,
+        rate_out: fields.read("rate-out", rate)?,
+        burst: fields.read("burst", burst)?,
         down: fields.read("down", fields::switch)?,
         offload: None,
         listen: None,
@@ -122,6 +133,38 @@ fn storm_limit(value: &Value, key: &str) -> Result<StormLimit, Fault> {
         return Ok(StormLimit::Off);
     }
     fields::number(value, key, 1..=STORM_RATE_MAX).map(StormLimit::Rate)
+}
+
+/// How much a port takes in or sends; or `off`.
+fn rate(value: &Value, key: &str) -> Result<RateLimit, Fault> {
+    let written = fields::text(value, key)?;
+    let rate = RateLimit::parse(written).filter(|rate| match rate {
+        RateLimit::Off => true,
+        RateLimit::Bits(bits) => BitRate::new(*bits).is_some(),
+    });
+    rate.ok_or_else(|| {
+        let message = format!(
+            "`{key}`: expected off or a rate from 1kbit to 400Gbit such as 100Mbit or 1Gbit, found `{written}`"
+        );
+        Fault::new(value.at, message)
+    })
+}
+
+/// How much may pass at once; or `auto`.
+fn burst(value: &Value, key: &str) -> Result<BurstLimit, Fault> {
+    let written = fields::text(value, key)?;
+    let burst = BurstLimit::parse(written).filter(|burst| match burst {
+        BurstLimit::Auto => true,
+        BurstLimit::Octets(octets) => {
+            u32::try_from(*octets).is_ok_and(|octets| Burst::new(octets).is_some())
+        }
+    });
+    burst.ok_or_else(|| {
+        let message = format!(
+            "`{key}`: expected auto or {BURST_MIN} to {BURST_MAX} octets such as 256KiB or 4MiB, found `{written}`"
+        );
+        Fault::new(value.at, message)
+    })
 }
 
 /// At most one of the four modes, and the helpers of that one only.

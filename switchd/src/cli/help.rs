@@ -39,6 +39,7 @@ Change, live:
   switchctl sw1 set port p1 storm-broadcast 1000      frames a second; also multicast, unknown-unicast;
                                                       storm-action drop or shutdown
   switchctl sw1 set port p1 loop-detection shutdown   off, log or shutdown when addresses flap
+  switchctl sw1 set port p1 rate 1Gbit burst 4MiB     how much it takes in and sends; rate-in, rate-out, off
   switchctl sw1 set spanning-tree protocol rstp       off, stp, rstp, mstp, pvst, rapid-pvst
   switchctl sw1 set spanning-tree priority 4096       or: on, off, hello-time 1, max-age 6, forward-time 4,
                                                       guard-recovery 300, region lab instances 1:10,20
@@ -102,6 +103,10 @@ pub fn command() -> Command {
         "storm-unknown-unicast",
         "storm-action",
         "loop-detection",
+        "rate",
+        "rate-in",
+        "rate-out",
+        "burst",
     ];
     let stp_words = [
         "on",

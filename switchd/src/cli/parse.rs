@@ -259,6 +259,10 @@ const PORT_WORDS: &[&str] = &[
     "storm-unknown-unicast",
     "storm-action",
     "loop-detection",
+    "rate",
+    "rate-in",
+    "rate-out",
+    "burst",
     "number",
     "mac",
 ];

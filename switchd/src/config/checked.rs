@@ -7,6 +7,7 @@ use pnet_base::MacAddr;
 use stp::PortNumber;
 
 use super::{AcceptableFrames, Endpoint, Io, PortKind, PortMode, StpConfig, VlanNumber};
+use crate::meter::RateLimits;
 use crate::port_name::PortName;
 use crate::protect::{LoopDetection, StormControl};
 use crate::switch::{PortSettings, SwitchConfig};
@@ -70,6 +71,8 @@ pub struct PortConfig {
     pub storm: StormControl,
     /// What to do about a loop that flapping addresses give away.
     pub loop_detection: LoopDetection,
+    /// How much it takes in and sends.
+    pub rate: RateLimits,
     /// Administratively down.
     pub down: bool,
     /// Whether frames with an unfinished checksum and super-frames cross the port; `None`: as the switch says.
@@ -87,6 +90,7 @@ impl PortConfig {
             stp: self.stp,
             storm: self.storm,
             loop_detection: self.loop_detection,
+            rate: self.rate,
             ..PortSettings::new(self.name, address)
         }
     }

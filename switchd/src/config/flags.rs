@@ -24,6 +24,8 @@ PORT is NAME[:OPTION…]:
   storm-broadcast=N storm-multicast=N storm-unknown-unicast=N storm-action=drop|shutdown
                            flooded frames a second the port takes at most
   loop-detection=off|log|shutdown   addresses that flap give a loop away [default: log]
+  rate=RATE rate-in=RATE rate-out=RATE burst=SIZE
+                           how much the port takes in and sends, as in 100Mbit or 1Gbit [burst: 20 ms of it]
   number=N mac=MAC down    port number, address, administratively down
   offload=on|off           whether unfinished frames cross the port
   listen=PATH connect=PATH     stream: where it listens for its peer, or its peer does

@@ -11,6 +11,7 @@ use super::settings;
 use super::{
     Config, Endpoint, Io, PortConfig, PortKind, PortMode, PortSettings, StaticMac, VlanNumber,
 };
+use crate::meter::RateLimits;
 use crate::port_name::{PortName, PortNameError};
 use crate::portset::PORTS_MAX;
 use crate::protect::{LoopDetection, StormControl};
@@ -146,6 +147,7 @@ impl Config {
             stp: stp::PortConfig::default(),
             storm: StormControl::default(),
             loop_detection: LoopDetection::default(),
+            rate: RateLimits::default(),
             down: false,
             offload: settings.offload,
         };

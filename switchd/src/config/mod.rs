@@ -11,6 +11,7 @@ mod file;
 mod flags;
 mod legal;
 mod port;
+mod rate;
 mod raw;
 mod running;
 mod settings;
@@ -23,6 +24,7 @@ pub use error::{ConfigError, KeyError, Origin, Problem};
 pub use file::{parse as parse_file, read as read_file};
 pub use flags::{Flags, parse_port};
 pub use legal::{World, ageing, switch_name};
+pub use rate::{BurstLimit, RateLimit, rate_text};
 pub use raw::{Entry, Group, RawConfig};
 pub use running::to_toml;
 pub use settings::{

@@ -3,6 +3,7 @@
 use stp::{PathCost, PortPriority};
 
 use super::error::KeyError;
+use super::rate;
 use super::settings::{COST_RANGE, PORT_PRIORITY_RANGE, STORM_RANGE};
 use super::{
     Cost, Endpoint, PointToPoint, PortConfig, PortMode, PortSettings, StormLimit, VlanNumber,
@@ -45,6 +46,7 @@ impl PortConfig {
         port.stp = tree_port(self.stp, settings)?;
         port.storm = storm(self.storm, settings)?;
         port.loop_detection = settings.loop_detection.unwrap_or(self.loop_detection);
+        port.rate = rate::limits(self.rate, settings)?;
         port.down = settings.down.unwrap_or(self.down);
         Ok(port)
     }

@@ -2,7 +2,9 @@
 
 use core::fmt::{self, Write};
 
+use super::rate::rate_text;
 use super::{AcceptableFrames, Config, Endpoint, Io, PortConfig, PortMode, StpConfig};
+use crate::meter::{BitRate, RateLimits};
 use crate::protect::{LoopDetection, StormAction};
 
 /// Writes the configuration file of `config`: read back and checked, it gives the same configuration.
@@ -92,6 +94,7 @@ fn write_port(text: &mut String, port: &PortConfig) -> fmt::Result {
     }
     write_tree_port(text, &port.stp)?;
     write_protection(text, port)?;
+    write_rate(text, &port.rate)?;
     if port.down {
         writeln!(text, "down = true")?;
     }
@@ -171,6 +174,23 @@ fn write_tree_port(text: &mut String, port: &stp::PortConfig) -> fmt::Result {
         stp::PointToPoint::Auto => Ok(()),
         stp::PointToPoint::On => writeln!(text, "point-to-point = true"),
         stp::PointToPoint::Off => writeln!(text, "point-to-point = false"),
+    }
+}
+
+fn write_rate(text: &mut String, rate: &RateLimits) -> fmt::Result {
+    let mut write = |key, limit: Option<BitRate>| match limit {
+        Some(limit) => writeln!(text, "{key} = \"{}\"", rate_text(limit.get())),
+        None => Ok(()),
+    };
+    if rate.input == rate.output {
+        write("rate", rate.input)?;
+    } else {
+        write("rate-in", rate.input)?;
+        write("rate-out", rate.output)?;
+    }
+    match rate.burst {
+        Some(burst) => writeln!(text, "burst = {}", burst.get()),
+        None => Ok(()),
     }
 }
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::VlanNumber;
 use super::error::{KeyError, did_you_mean};
+use super::rate::{self, BurstLimit, RateLimit};
 use crate::protect::{LoopDetection, StormAction};
 use crate::vlan::AcceptableFrames;
 use crate::vlan_set::VlanSet;
@@ -161,6 +162,18 @@ pub struct PortSettings {
     /// What to do about a loop that flapping addresses give away (default log).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub loop_detection: Option<LoopDetection>,
+    /// How much the port takes in, and how much it sends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate: Option<RateLimit>,
+    /// How much it takes in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate_in: Option<RateLimit>,
+    /// How much it sends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate_out: Option<RateLimit>,
+    /// How much may pass at once (default 20 ms of the rate).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub burst: Option<BurstLimit>,
     /// Administratively down.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub down: Option<bool>,
@@ -233,7 +246,7 @@ pub(crate) const STORM_RANGE: &str = "off or a number of frames a second (1..100
 pub(crate) const COST_RANGE: &str = "auto or 1..200000000";
 
 /// The keys of a port, in the order `show running-config` writes them.
-pub const PORT_KEYS: [&str; 35] = [
+pub const PORT_KEYS: [&str; 39] = [
     "number",
     "mac",
     "access",
@@ -262,6 +275,10 @@ pub const PORT_KEYS: [&str; 35] = [
     "storm-unknown-unicast",
     "storm-action",
     "loop-detection",
+    "rate",
+    "rate-in",
+    "rate-out",
+    "burst",
     "down",
     "offload",
     "listen",
@@ -325,6 +342,10 @@ impl PortSettings {
             "local" => self.local = Some(needed(key, value)?.to_owned()),
             "remote" => self.remote = Some(needed(key, value)?.to_owned()),
             "fd" => self.fd = Some(number(key, value, "the number of a descriptor")?),
+            "rate" => self.rate = Some(rate::rate(key, needed(key, value)?)?),
+            "rate-in" => self.rate_in = Some(rate::rate(key, needed(key, value)?)?),
+            "rate-out" => self.rate_out = Some(rate::rate(key, needed(key, value)?)?),
+            "burst" => self.burst = Some(rate::burst(key, needed(key, value)?)?),
             _ => self.down = Some(truth(key, value)?),
         }
         Ok(())

@@ -8,10 +8,11 @@ use stp::PortNumber;
 
 use super::{
     Command, Counters, Error, ErrorCode, Interface, MacCount, MacEntry, MacFilter, MacOrigin,
-    PROTOCOL, Reply, Target, Version, VlanLine, tree, why,
+    PROTOCOL, RateReply, Reply, Target, Version, VlanLine, tree, why,
 };
 use crate::config::{self, KeyError, PortConfig, PortSettings, VlanNumber, World};
 use crate::counters::{DropReason, PortCounters};
+use crate::meter::{BitRate, Burst};
 use crate::portset::PortSet;
 use crate::protect::DisableReason;
 use crate::switch::Port;
@@ -219,6 +220,7 @@ fn show_interfaces(target: &impl Target, only: Option<&str>) -> Result<Reply, Er
         .filter_map(|config| {
             let port = target.switch().port(config.number)?;
             let facts = target.port_facts(config.number)?;
+            let rates = port.settings().rate;
             Some(Interface {
                 number: config.number.get(),
                 name: config.name.to_string(),
@@ -231,6 +233,8 @@ fn show_interfaces(target: &impl Target, only: Option<&str>) -> Result<Reply, Er
                 frames: acceptable(port),
                 state: port.state(stp::TreeId::COMMON).to_string(),
                 disabled: disabled(target, config.number),
+                rate_in: rate(rates.input, rates.input_burst()),
+                rate_out: rate(rates.output, rates.output_burst()),
                 io: facts.io,
                 counters: counters(port.counters()),
             })
@@ -259,6 +263,13 @@ fn acceptable(port: &Port) -> crate::vlan::AcceptableFrames {
     settings
         .acceptable
         .unwrap_or(settings.mode.acceptable_frames())
+}
+
+fn rate(rate: Option<BitRate>, burst: Option<Burst>) -> Option<RateReply> {
+    Some(RateReply {
+        bits: rate?.get(),
+        burst: burst?.get(),
+    })
 }
 
 fn counters(counted: &PortCounters) -> Counters {

@@ -180,10 +180,25 @@ pub struct Interface {
     /// Why it is disabled although it is enabled: `bpdu-guard`, `storm` or `loop`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disabled: Option<String>,
+    /// How much it takes in at most, bits a second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_in: Option<RateReply>,
+    /// How much it sends at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_out: Option<RateReply>,
     /// Words about the I/O path: offloads in use, what the kernel refused.
     pub io: String,
     /// Frames and octets.
     pub counters: Counters,
+}
+
+/// A rate of a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RateReply {
+    /// Bits a second.
+    pub bits: u64,
+    /// How much may pass at once, octets.
+    pub burst: u32,
 }
 
 /// Traffic of a port since it was added.

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use etherparse::VlanId;
 use stp::{Bridge, PortNumber, PortStatus, TimesInForce, TreeId};
 
 use super::execute::millis;
@@ -12,7 +11,6 @@ use super::{
 };
 use crate::switch::Switch;
 use crate::trees::TreeProtocol;
-use crate::vlan_set::{VID_MAX, VlanSet};
 
 /// The trees of the switch at `now`, or the chosen one.
 ///
@@ -80,17 +78,6 @@ fn region(switch: &Switch) -> RegionReply {
     }
 }
 
-/// The VLANs whose frames go by a tree.
-fn vlans_of(switch: &Switch, tree: TreeId) -> VlanSet {
-    if matches!(switch.protocol(), TreeProtocol::Stp | TreeProtocol::Rstp) {
-        return VlanSet::all();
-    }
-    let vlans = (1..=VID_MAX).filter_map(|vid| VlanId::try_new(vid).ok());
-    vlans
-        .filter(|&vlan| switch.tree_of(vlan) == Some(tree))
-        .collect()
-}
-
 fn show_tree(switch: &Switch, tree: TreeId, now: Duration) -> Option<Tree> {
     let name = |number: PortNumber| {
         let port = switch.port(number);
@@ -108,7 +95,7 @@ fn show_tree(switch: &Switch, tree: TreeId, now: Duration) -> Option<Tree> {
         .filter_map(|number| switch.port_in_tree(tree, number));
     Some(Tree {
         tree: tree.get(),
-        vlans: vlans_of(switch, tree),
+        vlans: switch.vlans_of(tree),
         regional_root: status.remaining_hops.map(|remaining_hops| RegionalRoot {
             priority: status.regional_root.settable(),
             mac: status.regional_root.address(),

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::dotted;
-use crate::config::{AcceptableFrames, PortMode};
+use crate::config::{AcceptableFrames, PortMode, rate_text};
 use crate::control::Interface;
 
 /// A line per port: what `show interfaces status` is on IOS.
@@ -96,6 +96,17 @@ pub fn interface(port: &Interface) -> String {
         ),
         format!("     {} drops", counted.drops.values().sum::<u64>()),
     ];
+    let rates = [("input", port.rate_in), ("output", port.rate_out)];
+    let rates = rates.iter().filter_map(|(way, rate)| {
+        let rate = rate.as_ref()?;
+        let bits = rate_text(rate.bits);
+        Some(format!(
+            "  Rate of {way} {bits}/s, burst {} octets",
+            rate.burst
+        ))
+    });
+    let [head @ .., input, output, drops] = lines;
+    let lines = head.into_iter().chain(rates).chain([input, output, drops]);
     for line in lines {
         let _ = writeln!(text, "{line}");
     }
@@ -158,7 +169,7 @@ mod tests {
 
     use super::*;
     use crate::config::PortKind;
-    use crate::control::Counters;
+    use crate::control::{Counters, RateReply};
     use crate::vlan::default_vid;
 
     fn port() -> Interface {
@@ -178,6 +189,8 @@ mod tests {
             frames: AcceptableFrames::All,
             state: "forwarding".to_owned(),
             disabled: None,
+            rate_in: None,
+            rate_out: None,
             io: "packet socket".to_owned(),
             counters: Counters {
                 rx_frames: 12,
@@ -219,6 +232,23 @@ veth0                    1234           12          180            3            
                                                        dropped: runt            1
 "
         );
+    }
+
+    #[test]
+    fn rates_are_told_where_there_are_some() {
+        let limited = Interface {
+            rate_in: Some(RateReply {
+                bits: 1_000_000_000,
+                burst: 2_500_000,
+            }),
+            ..port()
+        };
+        let text = interface(&limited);
+        let line = "  Spanning tree state forwarding
+  Rate of input 1Gbit/s, burst 2500000 octets
+     12 frames input";
+        assert!(text.contains(line), "{text}");
+        assert!(!text.contains("Rate of output"), "{text}");
     }
 
     #[test]

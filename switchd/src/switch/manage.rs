@@ -10,6 +10,7 @@ use stp::{PortNumber, PortState};
 use super::{Port, PortSettings, Switch, SwitchError};
 use crate::counters::PortCounters;
 use crate::event::{Event, FlushReason};
+use crate::meter::Meter;
 use crate::ports::Ports;
 use crate::portset::PORTS_MAX;
 use crate::protect::Protection;
@@ -41,12 +42,14 @@ impl Switch {
         }
         let (name, stp, enabled) = (settings.name, settings.stp, settings.enabled);
         self.ports[index] = Some(Port {
+            meter: Meter::new(&settings.rate),
             settings,
             counters: PortCounters::default(),
             protection: Protection::default(),
             link: None,
             trees: Vec::new(),
         });
+        self.look_for_rates();
         self.apply_vlans();
         self.insert_local(now, port, out);
         out.notice(Event::PortAdded { port: name });
@@ -83,6 +86,7 @@ impl Switch {
             self.forwarding.set_state(tree, port, PortState::Disabled);
         }
         self.ports[usize::from(port.get())] = None;
+        self.look_for_rates();
         self.apply_vlans();
         self.arrange_trees(now, out);
         out.notice(Event::PortRemoved { port: name });
@@ -113,8 +117,12 @@ impl Switch {
             settings.ingress_filtering,
         ) != (&old.mode, old.acceptable, old.ingress_filtering);
         if let Some(state) = self.port_mut(port) {
+            if settings.rate != old.rate {
+                state.meter.set(now, &settings.rate);
+            }
             state.settings = settings;
         }
+        self.look_for_rates();
         if vlans_changed {
             self.flush_port(port, FlushReason::VlanChanged, out);
             self.cam.remove(now, old.mode.pvid(), old.address);
@@ -131,6 +139,11 @@ impl Switch {
             self.let_run(now, port, out);
         }
         Ok(())
+    }
+
+    fn look_for_rates(&mut self) {
+        let mut ports = self.ports.iter().flatten();
+        self.is_metered = ports.any(|port| port.meter.is_any());
     }
 
     pub(super) fn apply_vlans(&mut self) {

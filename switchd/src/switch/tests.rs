@@ -2,6 +2,8 @@
 
 use etherparse::VlanId;
 
+mod rates;
+
 use super::*;
 use crate::counters::DropReason;
 use crate::frame::Cause;

@@ -180,6 +180,7 @@ pub(crate) fn port(port: u16, kind: PortKind, name: &str) -> PortConfig {
         stp: stp::PortConfig::default(),
         storm: switchd::protect::StormControl::default(),
         loop_detection: switchd::protect::LoopDetection::default(),
+        rate: switchd::meter::RateLimits::default(),
         down: false,
         offload: None,
     }
