@@ -37,6 +37,9 @@ pub enum Command {
         /// Do not tell of the progress.
         #[arg(long, short)]
         quiet: bool,
+        /// What the VMs boot whose `machine` is qemu.
+        #[command(flatten)]
+        qemu: Box<crate::qemu::QemuArgs>,
     },
     /// Take a lab down, or clear what is left of one that died: nothing of it remains.
     Down {
@@ -101,6 +104,28 @@ pub enum Command {
     /// Verdicts: clean move, double move, path changed, still; and, with exit code 3: early leak, flap, never announced,
     /// stale entry left, fell silent, not seen, bridging loop.
     Watch(crate::watch::cli::WatchArgs),
+    /// Move a VM of a lab that is up to another host while a client talks to it, and tell what became of it.
+    ///
+    /// Before anything is copied, the VM's VLAN and that of the VMkernel ports are followed from switch to switch, each in
+    /// its own spanning tree. If one does not reach the target, the VM stays, and the first port where it stops is named.
+    ///
+    /// Exit codes: 0 moved, and nobody noticed; 1 it was refused or failed, or it was noticed; 2 there is no such VM or
+    /// host, or it runs there already.
+    Migrate {
+        /// The VM.
+        vm: String,
+        /// The host it is to go to.
+        host: String,
+        /// The lab; may be left out when there is only one.
+        #[arg(long, value_name = "NAME")]
+        lab: Option<String>,
+        /// Even if a VLAN it needs does not reach the target: shows what then happens.
+        #[arg(long)]
+        force: bool,
+        /// What became of it as one JSON object on standard output; the story goes to standard error.
+        #[arg(long)]
+        json: bool,
+    },
     /// Run a lab in virtual time: the same switches and steps without namespaces or privilege, in a blink.
     Sim(crate::sim::cli::SimArgs),
     /// Print a built-in lab's file, to start one's own from.

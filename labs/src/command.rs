@@ -71,7 +71,12 @@ pub fn run(cli: Cli) -> Result<ExitCode, CommandError> {
     // Daemons run elsewhere: they need the whole path.
     let run_dir = std::path::absolute(run_dir)?;
     match cli.command {
-        Command::Up { lab, name, quiet } => up(&run_dir, &lab, name.as_deref(), quiet),
+        Command::Up {
+            lab,
+            name,
+            quiet,
+            qemu,
+        } => up(&run_dir, &lab, name.as_deref(), quiet, &qemu),
         Command::Down { name, all } => down(&run_dir, name.as_deref(), all),
         Command::List {
             scenarios: true,
@@ -95,6 +100,20 @@ pub fn run(cli: Cli) -> Result<ExitCode, CommandError> {
         }
         Command::Image { refresh } => image(refresh),
         Command::Watch(args) => watch(&run_dir, &args),
+        Command::Migrate {
+            vm,
+            host,
+            lab,
+            force,
+            json,
+        } => {
+            let order = vmotion::Order {
+                vm: &vm,
+                to: &host,
+                force,
+            };
+            migrate(&run_dir, lab.as_deref(), order, json)
+        }
         Command::Sim(args) => simulate(&args),
         Command::Show { lab } => show(&lab),
         Command::Study(study) => Ok(crate::study::cli::run(&study)?),
@@ -127,6 +146,45 @@ fn watch(run_dir: &Path, args: &crate::watch::cli::WatchArgs) -> Result<ExitCode
         true => ExitCode::SUCCESS,
         false => ExitCode::from(EXIT_VERDICT),
     })
+}
+
+fn migrate(
+    run_dir: &Path,
+    lab: Option<&str>,
+    order: vmotion::Order<'_>,
+    json: bool,
+) -> Result<ExitCode, CommandError> {
+    let lab = open_up(run_dir, lab)?;
+    order.check(&lab.topology)?;
+    lab::check_privilege().map_err(LabError::from)?;
+    interrupt::catch()?;
+    let start = crate::guest::shell::monotonic();
+    let report = vmotion::migrate(&lab, order, vmotion::Options { json, start })?;
+    Ok(ExitCode::from(u8::from(!report.ok)))
+}
+
+/// The lab meant, which must be up and whole.
+fn open_up(run_dir: &Path, name: Option<&str>) -> Result<Lab, CommandError> {
+    let lab = Lab::open(run_dir, &the_lab(run_dir, name)?)?;
+    if lab.condition() == Condition::Up {
+        return Ok(lab);
+    }
+    let name = lab.name();
+    let dead = lab
+        .processes()
+        .into_iter()
+        .filter(|(_, _, identity)| !identity.is_alive());
+    let dead: Vec<String> = dead
+        .map(|(node, role, identity)| format!("{role} of {node} (pid {}) has died", identity.pid))
+        .collect();
+    let why = if dead.is_empty() {
+        "it was never finished".to_owned()
+    } else {
+        dead.join(", ")
+    };
+    Err(CommandError::Usage(format!(
+        "the lab {name} is broken: {why}; `labs down {name}` clears it"
+    )))
 }
 
 fn simulate(args: &crate::sim::cli::SimArgs) -> Result<ExitCode, CommandError> {
@@ -174,6 +232,7 @@ fn up(
     lab: &str,
     name: Option<&str>,
     quiet: bool,
+    qemu: &QemuArgs,
 ) -> Result<ExitCode, CommandError> {
     let topology = topology(lab, name)?;
     interrupt::catch()?;
@@ -183,7 +242,7 @@ fn up(
             eprintln!("[{:6.3}] {text}", start.elapsed().as_secs_f64());
         }
     };
-    let setup = Setup::prepare(&topology, &QemuArgs::default(), &progress)?;
+    let setup = Setup::prepare(&topology, qemu, &progress)?;
     let options = Options {
         run_dir,
         owned: false,
@@ -304,27 +363,7 @@ fn list(run_dir: &Path, as_json: bool) -> Result<ExitCode, CommandError> {
 }
 
 fn status(run_dir: &Path, name: Option<&str>, as_json: bool) -> Result<ExitCode, CommandError> {
-    let lab = Lab::open(run_dir, &the_lab(run_dir, name)?)?;
-    if lab.condition() != Condition::Up {
-        let name = lab.name();
-        let dead = lab
-            .processes()
-            .into_iter()
-            .filter(|(_, _, identity)| !identity.is_alive());
-        let dead: Vec<String> = dead
-            .map(|(node, role, identity)| {
-                format!("{role} of {node} (pid {}) has died", identity.pid)
-            })
-            .collect();
-        let why = if dead.is_empty() {
-            "it was never finished".to_owned()
-        } else {
-            dead.join(", ")
-        };
-        return Err(CommandError::Usage(format!(
-            "the lab {name} is broken: {why}; `labs down {name}` clears it"
-        )));
-    }
+    let lab = open_up(run_dir, name)?;
     let view = View::of(&lab)?;
     if as_json {
         print(&format!("{}\n", status_json(&lab, &view)))?;
@@ -389,6 +428,7 @@ fn status_json(lab: &Lab, view: &View) -> Value {
     json!({
         "lab": lab.name(),
         "converged": view.is_converged(),
+        "vms": view.vms,
         "switches": view.switches.iter().map(switch).collect::<Vec<_>>(),
     })
 }

@@ -1,62 +1,18 @@
 //! Whether a VM's move stays within its layer-2 domain: both hosts must be reached by every VLAN of the VM, and by the one
 //! the copy goes over. Asked before anything is copied.
 //!
-//! The way is looked for along the cables, through ports that carry the VLAN and forward. If there is none, the answer
-//! names the first port where it stops, on the way with the fewest such ports.
+//! The way is looked for along the cables, through ports that carry the VLAN and forward in its tree: where VLANs have
+//! several trees, each goes its own way. If there is none, the answer names the first port where it stops, on the way with
+//! the fewest such ports.
 
 use core::fmt;
 use core::net::IpAddr;
 use std::collections::{BTreeMap, BTreeSet};
 
 use switchd::config::VlanNumber;
-use switchd::control::{Command, Reply};
 
-use crate::lab::{Lab, LabError, View};
+use crate::lab::View;
 use crate::topology::{Endpoint, NodeKind, Topology, Vm};
-
-/// The VLANs of every port, and whether it sends each of them tagged.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Membership(BTreeMap<(String, String), BTreeMap<VlanNumber, bool>>);
-
-impl Membership {
-    /// Says that this port carries a VLAN.
-    pub(crate) fn add(&mut self, switch: &str, port: &str, vlan: VlanNumber, tagged: bool) {
-        let of_port = self.0.entry((switch.to_owned(), port.to_owned()));
-        of_port.or_default().insert(vlan, tagged);
-    }
-
-    /// What the switches of a lab say that can be asked.
-    pub(crate) fn of(lab: &Lab, view: &View) -> Result<Self, LabError> {
-        let mut all = Self::default();
-        for switch in view.switches.keys() {
-            let Reply::Vlans { vlans } = lab.ask(switch, &Command::ShowVlan)? else {
-                continue;
-            };
-            for line in vlans {
-                for (ports, tagged) in [(&line.untagged, false), (&line.tagged, true)] {
-                    for port in ports {
-                        all.add(switch, port, line.vlan, tagged);
-                    }
-                }
-            }
-        }
-        Ok(all)
-    }
-
-    fn form(&self, end: &Endpoint, vlan: VlanNumber) -> Option<bool> {
-        let of_port = self.0.get(&(end.node.clone(), end.port.clone()))?;
-        of_port.get(&vlan).copied()
-    }
-
-    /// The VLAN that untagged frames of a port are in.
-    fn untagged(&self, end: &Endpoint) -> Option<VlanNumber> {
-        let of_port = self.0.get(&(end.node.clone(), end.port.clone()))?;
-        of_port
-            .iter()
-            .find(|(_, tagged)| !**tagged)
-            .map(|(vlan, _)| *vlan)
-    }
-}
 
 /// Where a VLAN stops.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,7 +21,57 @@ pub(crate) struct Stop {
     pub(crate) whose: String,
     pub(crate) vlan: VlanNumber,
     /// The first port, if there is a way at all.
-    pub(crate) at: Option<(Endpoint, String)>,
+    pub(crate) at: Option<Barrier>,
+}
+
+/// A port that a VLAN does not pass, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Barrier {
+    pub(crate) port: Endpoint,
+    pub(crate) why: Why,
+}
+
+/// Why a VLAN does not pass a port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// Its switch is off, frozen or gone, or has no such port.
+    Mute,
+    NoCarrier,
+    /// It is not in the VLAN.
+    Missing,
+    /// Its frames come tagged, and it takes the VLAN untagged.
+    UntaggedOnly,
+    /// The other way round.
+    TaggedOnly,
+    /// Its switch keeps trees for VLANs, and none for this one.
+    NoTree,
+    /// It is in this state.
+    State(String),
+}
+
+impl Why {
+    /// How hard it is to pass. A port that spanning tree holds back is where the way does not go; one that lacks the VLAN
+    /// is where somebody forgot it.
+    const fn weight(&self) -> u32 {
+        match self {
+            Self::Missing | Self::UntaggedOnly | Self::TaggedOnly | Self::NoTree => 1,
+            Self::Mute | Self::NoCarrier | Self::State(_) => 1_000,
+        }
+    }
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Mute => f.write_str("cannot be asked"),
+            Self::NoCarrier => f.write_str("has no carrier"),
+            Self::Missing => f.write_str("does not carry it"),
+            Self::UntaggedOnly => f.write_str("takes it untagged only"),
+            Self::TaggedOnly => f.write_str("takes it tagged only"),
+            Self::NoTree => f.write_str("is on a switch that keeps no tree for it"),
+            Self::State(state) => write!(f, "is {state}"),
+        }
+    }
 }
 
 impl fmt::Display for Stop {
@@ -73,7 +79,7 @@ impl fmt::Display for Stop {
         let Self { whose, vlan, at } = self;
         write!(f, "VLAN {vlan} of {whose} ")?;
         match at {
-            Some((port, why)) => write!(f, "stops at {port}, which {why}"),
+            Some(Barrier { port, why }) => write!(f, "stops at {port}, which {why}"),
             None => f.write_str("has no way there: no cable leads to it"),
         }
     }
@@ -84,7 +90,6 @@ impl fmt::Display for Stop {
 pub(crate) struct Domain<'a> {
     pub(crate) topology: &'a Topology,
     pub(crate) view: &'a View,
-    pub(crate) members: &'a Membership,
 }
 
 impl Domain<'_> {
@@ -93,12 +98,12 @@ impl Domain<'_> {
         let vswitch = |host: &str| self.topology.host(host)?.vswitch.clone();
         let vlan = vm.vlan.unwrap_or(VlanNumber::DEFAULT);
         let (here, there) = (vswitch(from)?, vswitch(to)?);
-        let stop = |whose: String, vlan, way: Result<(), Option<(Endpoint, String)>>| {
+        let stop = |whose: String, vlan, way: Result<(), Option<Barrier>>| {
             way.err().map(|at| Stop { whose, vlan, at })
         };
         stop(name.to_owned(), vlan, self.way(vlan, &here, &there)).or_else(|| {
             let (near, far) = (self.vmkernel(from)?, self.vmkernel(to)?);
-            let vlan = self.members.untagged(&near).unwrap_or(VlanNumber::DEFAULT);
+            let vlan = self.untagged(&near).unwrap_or(VlanNumber::DEFAULT);
             let whose = "the migration's copy".to_owned();
             let way = self.way(vlan, &near.node, &far.node);
             let last = || self.fault(&far, vlan, false).map(Some);
@@ -131,39 +136,42 @@ impl Domain<'_> {
         node.is_some_and(|node| matches!(node.kind, NodeKind::Switch(_)))
     }
 
-    /// Why frames of a VLAN do not pass this port, if they do not; `tagged`: the form in which they come.
-    fn fault(&self, end: &Endpoint, vlan: VlanNumber, tagged: bool) -> Option<(Endpoint, String)> {
-        let why = match (self.view.port(end), self.members.form(end, vlan)) {
-            (None, _) => "cannot be asked".to_owned(),
-            (Some(port), _) if !port.link => "has no carrier".to_owned(),
-            (Some(_), None) => "does not carry it".to_owned(),
-            (Some(_), Some(false)) if tagged => "takes it untagged only".to_owned(),
-            (Some(_), Some(true)) if !tagged => "takes it tagged only".to_owned(),
-            (Some(port), Some(_)) if port.state != "forwarding" => format!("is {}", port.state),
-            (Some(_), Some(_)) => return None,
-        };
-        Some((end.clone(), why))
+    /// Whether a port sends the frames of a VLAN tagged; `None`: it is not in it.
+    fn form(&self, end: &Endpoint, vlan: VlanNumber) -> Option<bool> {
+        let mode = &self.view.port(end)?.mode;
+        let is_member = mode.members().contains(vlan.id());
+        is_member.then(|| !mode.untagged().contains(vlan.id()))
     }
 
-    /// How hard a fault is to pass. A port that spanning tree holds back is where the way does not go; one that lacks the
-    /// VLAN is where somebody forgot it.
-    fn weight(fault: Option<&(Endpoint, String)>) -> u32 {
-        match fault {
-            None => 0,
-            Some((_, why)) if why.ends_with("carry it") || why.ends_with("only") => 1,
-            Some(_) => 1_000,
-        }
+    /// The VLAN that untagged frames of a port are in.
+    fn untagged(&self, end: &Endpoint) -> Option<VlanNumber> {
+        VlanNumber::from_id(self.view.port(end)?.mode.pvid())
+    }
+
+    /// Why frames of a VLAN do not pass this port, if they do not; `tagged`: the form in which they come.
+    fn fault(&self, end: &Endpoint, vlan: VlanNumber, tagged: bool) -> Option<Barrier> {
+        let switch = self.view.switches.get(&end.node);
+        let state = switch.and_then(|switch| switch.state_in(&end.port, vlan));
+        let why = match (self.view.port(end), self.form(end, vlan), state) {
+            (None, _, _) => Why::Mute,
+            (Some(port), _, _) if !port.link => Why::NoCarrier,
+            (Some(_), None, _) => Why::Missing,
+            (Some(_), Some(false), _) if tagged => Why::UntaggedOnly,
+            (Some(_), Some(true), _) if !tagged => Why::TaggedOnly,
+            (Some(_), Some(_), None) => Why::NoTree,
+            (Some(_), Some(_), Some("forwarding")) => return None,
+            (Some(_), Some(_), Some(state)) => Why::State(state.to_owned()),
+        };
+        Some(Barrier {
+            port: end.clone(),
+            why,
+        })
     }
 
     /// Whether `vlan` gets from switch to switch; if not, where it stops first.
-    fn way(
-        &self,
-        vlan: VlanNumber,
-        from: &str,
-        to: &str,
-    ) -> Result<(), Option<(Endpoint, String)>> {
+    fn way(&self, vlan: VlanNumber, from: &str, to: &str) -> Result<(), Option<Barrier>> {
         // Dijkstra's shortest way; lengths are (faults, hops).
-        type Known = (u32, u32, Option<(Endpoint, String)>);
+        type Known = (u32, u32, Option<Barrier>);
         let mut known: BTreeMap<&str, Known> = BTreeMap::from([(from, (0, 0, None))]);
         let mut done: BTreeSet<&str> = BTreeSet::new();
         loop {
@@ -181,14 +189,14 @@ impl Domain<'_> {
                 let Some(near) = link.endpoints.iter().find(|end| end.node == here) else {
                     continue;
                 };
-                let tagged = self.members.form(near, vlan).unwrap_or(true);
+                let tagged = self.form(near, vlan).unwrap_or(true);
                 let leaving = self.fault(near, vlan, tagged);
                 for far in link.endpoints.iter().filter(|end| *end != near) {
                     if !self.is_switch(&far.node) || done.contains(far.node.as_str()) {
                         continue;
                     }
                     let arriving = self.fault(far, vlan, tagged);
-                    let more = Self::weight(leaving.as_ref()) + Self::weight(arriving.as_ref());
+                    let more = weight(leaving.as_ref()) + weight(arriving.as_ref());
                     let length = (faults + more, hops + 1);
                     let place = known.get(far.node.as_str());
                     if place.is_none_or(|place| length < (place.0, place.1)) {
@@ -199,4 +207,8 @@ impl Domain<'_> {
             }
         }
     }
+}
+
+fn weight(barrier: Option<&Barrier>) -> u32 {
+    barrier.map_or(0, |barrier| barrier.why.weight())
 }

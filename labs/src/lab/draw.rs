@@ -283,6 +283,7 @@ mod tests {
                 state: state.to_owned(),
                 link: state != "disabled",
                 held: String::new(),
+                mode: switchd::config::PortMode::default(),
             };
             (name.to_owned(), view)
         };
@@ -293,6 +294,7 @@ mod tests {
             root: root.map(mac),
             root_path_cost: 0,
             ports: ports.iter().map(port).collect(),
+            trees: Vec::new(),
         }
     }
 

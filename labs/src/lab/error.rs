@@ -96,6 +96,9 @@ pub enum LabError {
         /// The processes.
         pids: String,
     },
+    /// What the user asked for makes no sense in this lab.
+    #[error("{0}")]
+    Wrong(String),
     /// A lab cannot be run in virtual time.
     #[error(transparent)]
     Simulation(#[from] crate::sim::TwinError),
@@ -168,6 +171,7 @@ impl LabError {
             | Self::Busy { .. }
             | Self::UnknownNode { .. }
             | Self::Program { .. }
+            | Self::Wrong(_)
             | Self::Simulation(_) => 2,
             Self::Netns(_)
             | Self::Io { .. }

@@ -41,11 +41,13 @@ pub use error::LabError;
 pub use ping::ping;
 pub use privilege::{PrivilegeError, check as check_privilege};
 pub use process::Identity;
+pub(crate) use process::end_one as end_process;
 pub(crate) use scratch::start_guard;
 pub use scratch::{Scratch, guard};
 pub use state::Condition;
 pub use steps::{Outcome, run_step};
-pub use tree::{PortView, SwitchView, View};
+pub(crate) use tree::is_settled;
+pub use tree::{PortView, SwitchView, TreeStates, View};
 
 use state::{Journal, Live, Record};
 
@@ -187,6 +189,15 @@ impl Lab {
         records.into_iter().filter_map(process).collect()
     }
 
+    /// The host a VM runs on now, if it runs. While it moves, that is the one it leaves.
+    #[must_use]
+    pub fn place(&self, vm: &str) -> Option<String> {
+        let roles = [guest_role(vm), qemu_role(vm)];
+        let mut processes = self.processes().into_iter();
+        let found = processes.find(|(_, it, identity)| roles.contains(it) && identity.is_alive());
+        found.map(|(node, _, _)| node)
+    }
+
     /// The namespace a command for `node` belongs in: its own, or that of the host of a VM.
     ///
     /// # Errors
@@ -217,6 +228,31 @@ pub fn names(run_dir: &Path) -> Vec<String> {
 #[must_use]
 pub fn condition(run_dir: &Path, name: &str) -> Condition {
     state::condition(&Journal::of(run_dir, name).read())
+}
+
+/// What the process of a VM does for its host, in the journal.
+pub(crate) fn guest_role(vm: &str) -> String {
+    format!("guest {vm}")
+}
+
+/// The same of a VM that QEMU runs.
+pub(crate) fn qemu_role(vm: &str) -> String {
+    format!("qemu {vm}")
+}
+
+/// And of the client that watches a VM's moves.
+pub(crate) fn probe_role(vm: &str) -> String {
+    format!("probe {vm}")
+}
+
+/// Whether a process of this role is a client that comes and goes.
+fn is_probe(role: &str) -> bool {
+    role.starts_with("probe ")
+}
+
+/// Whether a process of this role is a VM.
+fn is_machine(role: &str) -> bool {
+    role.starts_with("guest ") || role.starts_with("qemu ")
 }
 
 /// The name of a node's namespace.

@@ -75,6 +75,11 @@ impl Identity {
     }
 }
 
+/// Ends a process that is not this one's child.
+pub(crate) fn end_one(process: Identity) {
+    end(&[process]);
+}
+
 /// Ends all of `processes`: SIGTERM, so that they clear up behind them (SIGCONT, so that frozen ones hear it), then
 /// SIGKILL. Returns those that outlived even that, which only happens to processes stuck in the kernel.
 pub(super) fn end(processes: &[Identity]) -> Vec<Identity> {

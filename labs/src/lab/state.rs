@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
 
-use super::LabError;
 use super::process::Identity;
+use super::{LabError, is_machine, is_probe};
 use crate::sim::Power;
 
 /// One line of the journal.
@@ -268,12 +268,13 @@ pub(super) fn condition(records: &[Record]) -> Condition {
     let mut complete = false;
     let mut alive = true;
     let ended = ended(records);
+    let is_missed = |role: &str, identity: &Identity| {
+        !ended.contains(identity) && !identity.is_alive() && !is_replaced(records, role)
+    };
     for record in records {
         match record {
             Record::Owner { owner } => alive &= owner.is_alive(),
-            Record::Process { identity, .. } => {
-                alive &= ended.contains(identity) || identity.is_alive();
-            }
+            Record::Process { role, identity, .. } => alive &= !is_missed(role, identity),
             Record::Up => complete = true,
             Record::Namespace { .. }
             | Record::Socket { .. }
@@ -288,6 +289,25 @@ pub(super) fn condition(records: &[Record]) -> Condition {
         (true, true) => Condition::Up,
         (true, false) => Condition::Broken,
     }
+}
+
+/// Whether a process of this role may be gone and the lab be whole: a client that watched a move, and a VM that another
+/// process has or has become. Both are left by a move whose runner was killed.
+fn is_replaced(records: &[Record], role: &str) -> bool {
+    let is_it = |record: &Record| match record {
+        Record::Process {
+            role: it, identity, ..
+        } => it == role && identity.is_alive(),
+        Record::Owner { .. }
+        | Record::Namespace { .. }
+        | Record::Socket { .. }
+        | Record::Ended { .. }
+        | Record::Up
+        | Record::Link { .. }
+        | Record::Connected { .. }
+        | Record::Power { .. } => false,
+    };
+    is_probe(role) || is_machine(role) && records.iter().any(is_it)
 }
 
 /// The processes that were ended on purpose.
@@ -359,6 +379,31 @@ mod tests {
         });
         drop(Lock::take(&run_dir, "x").unwrap());
         release.join().unwrap();
+    }
+
+    #[test]
+    fn what_a_killed_move_leaves_does_not_break_a_lab_and_a_machine_that_is_gone_does() {
+        let process = |role: &str, identity| Record::Process {
+            node: "esx1".to_owned(),
+            role: role.to_owned(),
+            identity,
+        };
+        let dead = Identity {
+            pid: 1,
+            start: u64::MAX,
+        };
+        let condition = |processes: &[(&str, Identity)]| {
+            let records = processes.iter().map(|(role, it)| process(role, *it));
+            condition(&records.chain([Record::Up]).collect::<Vec<_>>())
+        };
+        let own = Identity::own();
+        assert_eq!(condition(&[("probe vm1", dead)]), Condition::Up);
+        let twice = [("qemu vm1", dead), ("qemu vm1", own)];
+        assert_eq!(condition(&twice), Condition::Up);
+        let other = [("guest vm1", dead), ("guest vm2", own)];
+        assert_eq!(condition(&other), Condition::Broken);
+        let switches = [("switchd", dead), ("switchd", own)];
+        assert_eq!(condition(&switches), Condition::Broken);
     }
 
     #[test]

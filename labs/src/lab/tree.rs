@@ -1,9 +1,10 @@
 //! The spanning tree of a whole lab, as its switches tell it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use pnet_base::MacAddr;
+use switchd::config::{PortMode, VlanNumber, VlanSet};
 use switchd::control::{Command, Reply, SpanningTree};
 
 use super::{Lab, LabError, interrupt};
@@ -37,6 +38,29 @@ pub struct SwitchView {
     pub root_path_cost: u32,
     /// By port name; without spanning tree, role is empty and the state that of the port.
     pub ports: BTreeMap<String, PortView>,
+    /// Every tree it is in; none without spanning tree.
+    pub trees: Vec<TreeStates>,
+}
+
+/// A tree as a switch has it: whose frames go by it, and which ports let them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TreeStates {
+    /// The VLANs.
+    pub vlans: VlanSet,
+    /// The states of ports in it, by name.
+    pub states: BTreeMap<String, String>,
+    /// The ports that do not forward yet although their role lets them.
+    pub unsettled: BTreeSet<String>,
+}
+
+/// Whether a port of a tree is where its role leads it to. A rapid protocol's designated port blocks until its neighbour
+/// agrees.
+pub(crate) fn is_settled(role: &str, state: &str) -> bool {
+    match state {
+        "listening" | "learning" => false,
+        "blocking" => !matches!(role, "root" | "designated" | "master"),
+        _ => true,
+    }
 }
 
 /// One port.
@@ -50,6 +74,8 @@ pub struct PortView {
     pub link: bool,
     /// What keeps it from forwarding in some tree, or has disabled it for cause: in the switch's words, or empty.
     pub held: String,
+    /// Which VLANs it carries, and in which form.
+    pub mode: PortMode,
 }
 
 impl PortView {
@@ -65,10 +91,33 @@ impl PortView {
 }
 
 impl SwitchView {
+    /// Whether every port of a tree is where it is going to be. One that something holds goes nowhere, whichever of its
+    /// trees that is in at this moment.
+    fn stands(&self, tree: &TreeStates) -> bool {
+        let held = |port: &String| {
+            self.ports
+                .get(port)
+                .is_some_and(|port| !port.held.is_empty())
+        };
+        tree.unsettled.iter().all(held)
+    }
+
     /// Whether this switch takes itself for the root.
     #[must_use]
     pub fn is_root(&self) -> bool {
         self.root == Some(self.address)
+    }
+
+    /// The state of a port for the frames of a VLAN: that in their tree, or, without spanning tree, its own. `None`: they
+    /// have no tree, and go nowhere.
+    #[must_use]
+    pub fn state_in(&self, port: &str, vlan: VlanNumber) -> Option<&str> {
+        if self.trees.is_empty() {
+            return self.ports.get(port).map(|port| port.state.as_str());
+        }
+        let mut trees = self.trees.iter();
+        let tree = trees.find(|tree| tree.vlans.contains(vlan.id()))?;
+        tree.states.get(port).map(String::as_str)
     }
 }
 
@@ -85,7 +134,8 @@ impl View {
             view.switches.insert(name.to_owned(), switch(lab, name)?);
         }
         for (vm, settings) in lab.topology.vms() {
-            view.vms.insert(vm.to_owned(), settings.host.clone());
+            let place = lab.place(vm).unwrap_or_else(|| settings.host.clone());
+            view.vms.insert(vm.to_owned(), place);
         }
         Ok(view)
     }
@@ -94,6 +144,16 @@ impl View {
     #[must_use]
     pub fn port(&self, endpoint: &Endpoint) -> Option<&PortView> {
         self.switches.get(&endpoint.node)?.ports.get(&endpoint.port)
+    }
+
+    /// Whether frames of a VLAN pass a port: it has carrier, is in the VLAN, and forwards in its tree.
+    #[must_use]
+    pub fn carries(&self, switch: &str, port: &str, vlan: VlanNumber) -> bool {
+        self.switches.get(switch).is_some_and(|switch| {
+            let seen = switch.ports.get(port);
+            seen.is_some_and(|seen| seen.link && seen.mode.members().contains(vlan.id()))
+                && switch.state_in(port, vlan) == Some("forwarding")
+        })
     }
 
     /// The name of the switch with this bridge address.
@@ -105,7 +165,7 @@ impl View {
             .map(|(name, _)| name.as_str())
     }
 
-    /// Whether the tree stands: no port is on its way to forwarding, and every switch's root is one that takes itself
+    /// Whether every tree stands: no port is on its way to forwarding, and every switch's root is one that takes itself
     /// for it (or none of this lab).
     #[must_use]
     pub fn is_converged(&self) -> bool {
@@ -123,6 +183,7 @@ impl View {
         };
         self.switches.values().all(|switch| {
             switch.ports.values().all(settled)
+                && switch.trees.iter().all(|tree| switch.stands(tree))
                 && agreed(switch)
                 && (switch.root.is_none() || started(switch))
         })
@@ -256,6 +317,7 @@ fn switch(lab: &Lab, name: &str) -> Result<SwitchView, LabError> {
             state,
             link,
             held: held.unwrap_or_default(),
+            mode: interface.mode,
         };
         (interface.name, view)
     });
@@ -266,5 +328,21 @@ fn switch(lab: &Lab, name: &str) -> Result<SwitchView, LabError> {
         root: tree.map(|tree| tree.root_mac),
         root_path_cost: tree.map_or(0, |tree| tree.root_path_cost),
         ports: ports.collect(),
+        trees: stp.trees.iter().map(states).collect(),
     })
+}
+
+fn states(tree: &switchd::control::Tree) -> TreeStates {
+    let ports = tree.ports.iter();
+    TreeStates {
+        vlans: tree.vlans.clone(),
+        unsettled: ports
+            .clone()
+            .filter(|port| !is_settled(&port.role, &port.state))
+            .map(|port| port.name.clone())
+            .collect(),
+        states: ports
+            .map(|port| (port.name.clone(), port.state.clone()))
+            .collect(),
+    }
 }

@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{Flock, FlockArg};
+use serde::{Deserialize, Serialize};
 use siphasher::sip::SipHasher;
 
 use super::QemuArgs;
@@ -23,7 +24,7 @@ const ALWAYS: &str =
     "console=ttyS0 quiet panic=-1 net.ifnames=0 mitigations=off no5lvl no_timer_check";
 
 /// What a machine boots.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Image {
     /// The kernel; without one the machine boots from its disk.
     pub kernel: Option<PathBuf>,

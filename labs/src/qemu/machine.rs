@@ -163,6 +163,17 @@ fn format_of(disk: &Path) -> Result<&'static str, QemuError> {
     })
 }
 
+/// What a process does with its machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Runs it.
+    Running,
+    /// Waits for it to arrive.
+    Awaiting,
+    /// Has it, and stands still.
+    Halted,
+}
+
 /// A running machine: what is asked of it goes through its monitor.
 #[derive(Debug)]
 pub struct Qemu {
@@ -192,8 +203,22 @@ impl Qemu {
     /// # Errors
     /// When QEMU does not answer.
     pub fn is_running(&mut self) -> Result<bool, QmpError> {
+        Ok(self.phase()? == Phase::Running)
+    }
+
+    /// What it does with the guest.
+    ///
+    /// # Errors
+    /// When QEMU does not answer.
+    pub fn phase(&mut self) -> Result<Phase, QmpError> {
         let status = self.qmp.execute("query-status", json!({}))?;
-        Ok(status.get("running").and_then(Value::as_bool) == Some(true))
+        let is_running = status.get("running").and_then(Value::as_bool) == Some(true);
+        let is_awaiting = status.get("status").and_then(Value::as_str) == Some("inmigrate");
+        Ok(match (is_running, is_awaiting) {
+            (true, _) => Phase::Running,
+            (false, true) => Phase::Awaiting,
+            (false, false) => Phase::Halted,
+        })
     }
 
     /// Lets the guest run, if it does not.

@@ -13,22 +13,22 @@ mod machine;
 mod moving;
 mod packages;
 mod qmp;
+mod setup;
 
 use std::path::PathBuf;
 
 pub use accelerator::Accelerator;
 pub use figures::{Figures, REWRITE_MAX_MS, SILENCE_MAX_MS};
 pub use image::{Image, ImageError};
-pub use machine::{Launch, Qemu, QemuError};
-pub use moving::{Limits, Told, migrate};
+pub use machine::{Launch, Phase, Qemu, QemuError};
+pub use moving::{Limits, Told, abandon, migrate};
 pub use qmp::{Qmp, QmpError, QmpEvent};
-
-use crate::topology::{Topology, VmMachine};
+pub use setup::Setup;
 
 /// QEMU's program.
 pub const PROGRAM: &str = "qemu-system-x86_64";
 
-/// Flags of `labs run` for the virtual machines that are QEMU's.
+/// Flags of `labs run` and `labs up` for the virtual machines that are QEMU's.
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = "Virtual machines of QEMU")]
 pub struct QemuArgs {
@@ -48,40 +48,6 @@ pub struct QemuArgs {
     /// What runs the guest; auto: KVM if a guest boots on it here
     #[arg(long, value_enum, default_value_t)]
     pub accel: Accelerator,
-}
-
-/// What the QEMU machines of a lab are made of.
-#[derive(Clone, Debug)]
-pub struct Setup {
-    /// What they boot.
-    pub image: Image,
-    /// What runs them: not [`Accelerator::Auto`].
-    pub accelerator: Accelerator,
-}
-
-impl Setup {
-    /// What the QEMU machines of `topology` need, made if it is not there; `None`: it has none.
-    ///
-    /// # Errors
-    /// When QEMU is not installed, a file is not there, or the guest cannot be made.
-    pub fn prepare(
-        topology: &Topology,
-        args: &QemuArgs,
-        progress: &dyn Fn(&str),
-    ) -> Result<Option<Self>, ImageError> {
-        if !topology.vms().any(|(_, vm)| vm.machine == VmMachine::Qemu) {
-            return match args.is_used() {
-                true => Err(ImageError::NoMachine {
-                    lab: topology.name.clone(),
-                }),
-                false => Ok(None),
-            };
-        }
-        image::look_for(PROGRAM, "qemu-system-x86")?;
-        let image = Image::of(args, progress)?;
-        let accelerator = args.accel.chosen(&image, progress);
-        Ok(Some(Self { image, accelerator }))
-    }
 }
 
 impl QemuArgs {

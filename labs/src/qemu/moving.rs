@@ -90,6 +90,32 @@ pub fn migrate(
     Ok(migration.told)
 }
 
+/// Ends what is left of a migration whose order nobody waits for any more, and lets the guest run. Nothing of it is told
+/// to whoever moves the machine next.
+///
+/// # Errors
+/// When QEMU is gone.
+pub fn abandon(source: &mut Qemu) -> Result<(), QmpError> {
+    // Refused when there is none.
+    let _ = source.qmp.execute("migrate_cancel", json!({}));
+    let end = monotonic() + AFTERWARDS;
+    while monotonic() < end && is_under_way(&source.qmp.execute("query-migrate", json!({}))?) {
+        source.next_event(TURN)?;
+    }
+    source.go_on()?;
+    while source.next_event(TURN)?.is_some() {}
+    Ok(())
+}
+
+/// Whether these are the figures of a migration that has not ended.
+fn is_under_way(figures: &Value) -> bool {
+    let status = figures.get("status").and_then(Value::as_str);
+    matches!(
+        status,
+        Some("setup" | "active" | "pre-switchover" | "device" | "cancelling")
+    )
+}
+
 /// A figure of the memory copied.
 fn ram(figures: &Value, key: &str) -> f64 {
     let value = figures.get("ram").and_then(|ram| ram.get(key));
@@ -377,8 +403,7 @@ impl<'a> Migration<'a> {
         let end = monotonic() + AFTERWARDS;
         while monotonic() < end && self.source.gone.is_none() {
             self.ask();
-            let status = self.figures.get("status").and_then(Value::as_str);
-            if !matches!(status, Some("setup" | "active" | "device" | "cancelling")) {
+            if !is_under_way(&self.figures) {
                 break;
             }
             while let Some(event) = self.source.next() {

@@ -4,6 +4,8 @@
 //! of the labs' own machine is a tap in its vSwitch's namespace and the port of kind `packet`; that of QEMU's is a socket
 //! in the lab's directory, and the port of kind `stream`.
 
+mod adopt;
+
 use core::time::Duration;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -14,8 +16,11 @@ use switchd::config::{PortKind, PortSettings};
 use switchd::control::{ClientError, Command as Ask, ErrorCode};
 
 use super::migration::{self, Told};
+use super::process::Process;
 use crate::guest::shell::{GuestClient, Request, monotonic};
-use crate::lab::{Identity, Lab, LabError, interrupt, last_words, namespace_name, program};
+use crate::lab::{
+    Lab, LabError, guest_role, interrupt, last_words, namespace_name, program, qemu_role,
+};
 use crate::qemu::{self, Launch, PROGRAM, Qemu, Setup};
 use crate::topology::{Vm, VmMachine, Wire};
 
@@ -36,7 +41,7 @@ pub(super) struct Guest {
     machine: Machine,
     /// Where its process complains.
     log: PathBuf,
-    child: Child,
+    process: Process,
     vswitch: String,
     port: String,
 }
@@ -57,12 +62,16 @@ pub(super) struct Guests {
 }
 
 impl Guests {
-    /// None yet.
-    pub(super) fn new(setup: Option<Setup>) -> Self {
-        Self {
+    /// None yet. What those of QEMU are made of is written down for who moves them later.
+    pub(super) fn new(lab: &Lab, setup: Option<Setup>) -> Result<Self, LabError> {
+        if let Some(setup) = &setup {
+            let kept = setup.keep(&lab.dir());
+            kept.map_err(|error| LabError::Other(error.to_string()))?;
+        }
+        Ok(Self {
             setup,
             running: BTreeMap::new(),
-        }
+        })
     }
 
     /// Boots `vm` where the file says and plugs it in.
@@ -151,10 +160,7 @@ struct Place<'a> {
 impl<'a> Place<'a> {
     /// The plug is free when it is found.
     fn of(lab: &'a Lab, vm: &'a str, settings: &'a Vm, host: &'a str) -> Result<Self, LabError> {
-        let vswitch = lab.topology.host(host);
-        let vswitch = vswitch.and_then(|host| host.vswitch.clone());
-        let vswitch = vswitch.ok_or_else(|| LabError::Other(format!("{host} has no vSwitch")))?;
-        let (port, port_settings) = vm_port(lab, vm, settings, &vswitch);
+        let (vswitch, port, port_settings) = plug_of(lab, vm, settings, host)?;
         unplug(lab, &vswitch, &port)?;
         Ok(Self {
             lab,
@@ -168,8 +174,7 @@ impl<'a> Place<'a> {
     }
 
     fn file(&self, end: &str) -> PathBuf {
-        let name = format!("{}-{}.{end}", self.vm, self.host);
-        self.lab.dir().join(name)
+        file(self.lab, self.vm, self.host, end)
     }
 
     fn start_labs(self, incoming: Option<SocketAddrV4>) -> Result<Guest, LabError> {
@@ -179,7 +184,7 @@ impl<'a> Place<'a> {
         if let Some(at) = incoming {
             command.arg("--incoming").arg(at.to_string());
         }
-        let mut child = self.spawn("guest", &mut command)?;
+        let mut child = self.spawn(&guest_role(self.vm), &mut command)?;
         let client = self.connect(&mut child, "labs guest", || GuestClient::connect(&control))?;
         let settings = self.port_settings.clone();
         self.guest(Machine::Labs(client), child, PortKind::Packet, settings)
@@ -207,7 +212,7 @@ impl<'a> Place<'a> {
         };
         let command = launch.command();
         let mut command = command.map_err(|error| LabError::Other(error.to_string()))?;
-        let mut child = self.spawn("qemu", &mut command)?;
+        let mut child = self.spawn(&qemu_role(self.vm), &mut command)?;
         let qemu = self.connect(&mut child, PROGRAM, || {
             Qemu::connect(&monitor, setup.accelerator)
         })?;
@@ -226,8 +231,7 @@ impl<'a> Place<'a> {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(stderr);
-        let role = format!("{role} {}", self.vm);
-        self.lab.spawn(self.host, &role, command)
+        self.lab.spawn(self.host, role, command)
     }
 
     /// Connects to a process that has just been started, as soon as it answers.
@@ -272,7 +276,7 @@ impl<'a> Place<'a> {
             log: self.file("log"),
             host: self.host.to_owned(),
             machine,
-            child,
+            process: Process::Own(child),
             vswitch: self.vswitch,
             port: self.port,
         })
@@ -312,8 +316,7 @@ impl Guest {
     /// Pulls the plug, then ends the process.
     pub(super) fn end(mut self, lab: &Lab) -> Result<(), LabError> {
         unplug(lab, &self.vswitch, &self.port)?;
-        let pid = i32::try_from(self.child.id()).ok();
-        if let Some(identity) = pid.and_then(Identity::of) {
+        if let Some(identity) = self.process.identity() {
             lab.ended(identity)?;
         }
         // One that has died by itself needs no telling.
@@ -323,15 +326,12 @@ impl Guest {
         }
         let end = monotonic() + QUIT_MAX;
         while monotonic() < end {
-            if matches!(self.child.try_wait(), Ok(Some(_)) | Err(_)) {
+            if self.process.has_ended() {
                 return Ok(());
             }
             std::thread::sleep(TURN);
         }
-        let killed = self.child.kill().and_then(|()| self.child.wait());
-        killed
-            .map(drop)
-            .map_err(|source| LabError::io("end a guest", source))
+        self.process.kill()
     }
 }
 
@@ -356,6 +356,25 @@ pub(super) fn ipv4(vm: &str, settings: &Vm) -> Result<Ipv4Addr, LabError> {
         IpAddr::V4(ip) => Ok(ip),
         IpAddr::V6(_) => Err(LabError::Other(format!("{vm}: guests speak IPv4 only"))),
     }
+}
+
+/// A file of the process of `vm` on a host.
+fn file(lab: &Lab, vm: &str, host: &str, end: &str) -> PathBuf {
+    lab.dir().join(format!("{vm}-{host}.{end}"))
+}
+
+/// The vSwitch of a host, and name and settings of the port of `vm` there.
+fn plug_of(
+    lab: &Lab,
+    vm: &str,
+    settings: &Vm,
+    host: &str,
+) -> Result<(String, String, PortSettings), LabError> {
+    let host_settings = lab.topology.host(host);
+    let vswitch = host_settings.and_then(|host| host.vswitch.clone());
+    let vswitch = vswitch.ok_or_else(|| LabError::Other(format!("{host} has no vSwitch")))?;
+    let (port, port_settings) = vm_port(lab, vm, settings, &vswitch);
+    Ok((vswitch, port, port_settings))
 }
 
 /// Name and settings of the port of `vm` on `vswitch`.

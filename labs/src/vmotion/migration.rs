@@ -14,7 +14,7 @@ use super::outside::{heard, measure, wait_for_announcements};
 use super::path::{self, Entries};
 use super::probe::Probe;
 use super::report::{Announcement, CamMove, MigrationReport, TcpSummary, ms, ms_after};
-use crate::domain::{Domain, Membership};
+use crate::domain::Domain;
 use crate::guest::ANNOUNCE_AT;
 use crate::guest::shell::{GuestClient, GuestEvent, Request, monotonic};
 use crate::lab::{LabError, View, interrupt};
@@ -133,7 +133,6 @@ impl Play<'_> {
         let domain = Domain {
             topology: &self.lab.topology,
             view: &view,
-            members: &Membership::of(self.lab, &view)?,
         };
         let Some(stop) = domain.stop(vm, settings, &from, to) else {
             return Ok(true);
@@ -227,7 +226,7 @@ impl Play<'_> {
         };
         let view = self.view()?;
         let (vswitch, port) = self.guests.get(vm)?.plug();
-        let expected = path::expected(&lab.topology, &view, vswitch, port);
+        let expected = path::expected(&lab.topology, &view, vlan, (vswitch, port));
         let actual = path::actual(lab, vlan, settings.mac)?;
         report.stale = path::stale(&expected, &actual);
         if report.failure.is_none() {

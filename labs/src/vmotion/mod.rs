@@ -8,9 +8,11 @@
 pub(crate) mod events;
 mod guests;
 pub(crate) mod migration;
+mod order;
 mod outside;
 pub(crate) mod path;
 mod probe;
+mod process;
 pub(crate) mod report;
 pub(crate) mod story;
 
@@ -22,6 +24,7 @@ use crate::lab::{Lab, LabError, View, draw, run_step};
 use crate::qemu::Setup;
 use crate::topology::StepKind;
 
+pub use order::{Order, migrate};
 pub use report::{Announcement, CamMove, MigrationReport, Report, StpReport, TcpSummary};
 
 use events::Watch;
@@ -44,7 +47,7 @@ pub struct Options {
 ///
 /// When a process cannot be started or a vSwitch refuses its port.
 pub fn boot(lab: &Lab, setup: Option<Setup>) -> Result<(), LabError> {
-    let mut guests = Guests::new(setup);
+    let mut guests = Guests::new(lab, setup)?;
     for (vm, settings) in lab.topology.vms() {
         guests.boot(lab, vm, settings)?;
     }
@@ -60,7 +63,7 @@ pub fn boot(lab: &Lab, setup: Option<Setup>) -> Result<(), LabError> {
 pub fn run(lab: &Lab, options: Options, setup: Option<Setup>) -> Result<bool, LabError> {
     let story = Story::new(options);
     let watch = Watch::start(lab)?;
-    let mut guests = Guests::new(setup);
+    let mut guests = Guests::new(lab, setup)?;
     for (vm, settings) in lab.topology.vms() {
         guests.boot(lab, vm, settings)?;
         story.line(monotonic(), &format!("{vm} boots on {}", settings.host))?;

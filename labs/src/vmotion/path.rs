@@ -7,21 +7,23 @@ use switchd::config::VlanNumber;
 use switchd::control::{Command, MacFilter, Reply};
 
 use crate::lab::{Lab, LabError, View};
-use crate::topology::Topology;
+use crate::topology::{Endpoint, Topology};
 
 /// What a switch's table says about an address, by switch. Absent: no entry.
 pub(crate) type Entries = BTreeMap<String, String>;
 
 /// The port on which each switch must have an address that is plugged in at `port` of `vswitch`:
-/// the way there along links whose both ends forward. Switches the tree does not reach are left out.
-pub(crate) fn expected(topology: &Topology, view: &View, vswitch: &str, port: &str) -> Entries {
+/// the way there along links whose both ends forward its VLAN. Switches the tree does not reach are left out.
+pub(crate) fn expected(
+    topology: &Topology,
+    view: &View,
+    vlan: VlanNumber,
+    (vswitch, port): (&str, &str),
+) -> Entries {
     let mut expected = Entries::new();
     expected.insert(vswitch.to_owned(), port.to_owned());
     let mut open = VecDeque::from([vswitch.to_owned()]);
-    let forwards = |end| {
-        view.port(end)
-            .is_some_and(|p| p.link && p.state == "forwarding")
-    };
+    let forwards = |end: &Endpoint| view.carries(&end.node, &end.port, vlan);
     while let Some(here) = open.pop_front() {
         for link in &topology.links {
             let near = link.endpoints.iter().find(|end| end.node == here);

@@ -6,7 +6,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use super::guests::{STREAM_PORT, ipv4};
 use crate::client::Report;
-use crate::lab::{Identity, Lab, LabError, program};
+use crate::lab::{Identity, Lab, LabError, probe_role, program};
 use crate::topology::{Vm, VmMachine};
 
 /// A running client. Its end is that of its standard input.
@@ -32,7 +32,7 @@ impl Probe {
             .args(ears(settings))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
-        let mut child = lab.spawn(host, &format!("probe {vm}"), &mut command)?;
+        let mut child = lab.spawn(host, &probe_role(vm), &mut command)?;
         let input = child.stdin.take();
         let output = child.stdout.take();
         let output = output.ok_or_else(|| LabError::Other("a probe without output".to_owned()))?;

@@ -68,6 +68,19 @@ impl Story {
         Ok(())
     }
 
+    /// The same of a single move.
+    pub(crate) fn finish_move(&self, migration: &MigrationReport) -> Result<(), LabError> {
+        if migration.rounds > 0 || migration.failure.is_none() {
+            self.summary(migration)?;
+        }
+        if self.options.json {
+            let text = serde_json::to_string(migration);
+            let text = text.map_err(|error| LabError::Other(error.to_string()))?;
+            put(&mut io::stdout().lock(), &format!("{text}\n"))?;
+        }
+        Ok(())
+    }
+
     /// The last line.
     pub(crate) fn verdict(&self, lab: &str, ok: bool) -> Result<(), LabError> {
         let verdict = if ok {

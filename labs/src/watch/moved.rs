@@ -57,12 +57,12 @@ impl Move<'_> {
     }
 
     fn forwarding(&self) -> BTreeSet<End> {
+        let vlan = self.vm.vlan.unwrap_or(VlanNumber::DEFAULT);
         let mut ends = BTreeSet::new();
         for (switch, view) in &self.view.switches {
-            for (port, seen) in &view.ports {
-                if let Ok(port) = port.parse()
-                    && seen.link
-                    && seen.state == "forwarding"
+            for port in view.ports.keys() {
+                if self.view.carries(switch, port, vlan)
+                    && let Ok(port) = port.parse()
                 {
                     ends.insert(End {
                         switch: switch.clone(),

@@ -35,25 +35,7 @@ impl Run {
 
     /// The process of vm1 on `esx1`, and that on `esx2`, as soon as the one is being copied to the other.
     fn copying(&mut self) -> (Pid, Pid) {
-        let mut found = None;
-        wait_for("the copy to be under way", || {
-            assert_eq!(self.runner.try_wait().unwrap(), None, "it has ended");
-            let machines = self.world.processes();
-            let is_machine = |line: &str| line.starts_with("qemu-system-x86_64 ");
-            let is_target = |line: &str| line.contains("-incoming");
-            let of = |wanted: bool| {
-                let mut machines = machines.iter();
-                let found =
-                    machines.find(|(_, line)| is_machine(line) && is_target(line) == wanted);
-                found.map(|(pid, _)| *pid)
-            };
-            found = of(false)
-                .zip(of(true))
-                .filter(|(_, pid)| is_connected(*pid));
-            found.is_some()
-        });
-        let (source, target) = found.unwrap();
-        (Pid::from_raw(source), Pid::from_raw(target))
+        copying(&self.world, &mut self.runner)
     }
 
     /// What it reported in the end, which nothing of it has outlived.
@@ -66,6 +48,28 @@ impl Run {
         self.world.assert_nothing_left();
         (report.migrations, said)
     }
+}
+
+/// The process of vm1 that is copied, and that which it is copied to, as soon as that goes on.
+fn copying(world: &World, runner: &mut Child) -> (Pid, Pid) {
+    let mut found = None;
+    wait_for("the copy to be under way", || {
+        assert_eq!(runner.try_wait().unwrap(), None, "it has ended");
+        let machines = world.processes();
+        let is_machine = |line: &str| line.starts_with("qemu-system-x86_64 ");
+        let is_target = |line: &str| line.contains("-incoming");
+        let of = |wanted: bool| {
+            let mut machines = machines.iter();
+            let found = machines.find(|(_, line)| is_machine(line) && is_target(line) == wanted);
+            found.map(|(pid, _)| *pid)
+        };
+        found = of(false)
+            .zip(of(true))
+            .filter(|(_, pid)| is_connected(*pid));
+        found.is_some()
+    });
+    let (source, target) = found.unwrap();
+    (Pid::from_raw(source), Pid::from_raw(target))
 }
 
 /// Whether the process `pid` is in a namespace where somebody has connected to port 7001.
@@ -157,4 +161,44 @@ fn a_run_that_is_killed_in_the_middle_of_a_move_leaves_nothing() {
     });
     wait_for("its files to go", || !run.world.run_dir().exists());
     run.world.assert_nothing_left();
+}
+
+#[test]
+fn a_lab_that_is_up_moves_its_linux_guest_when_told_also_after_a_move_that_was_killed() {
+    let world = World::new("qemuorder");
+    let name = world.lab();
+    let file = world.file(&format!("{}{STEPS}", two_hosts(MACHINE)));
+    world.good(&["up", &file, "--name", &name, "--accel", "tcg"]);
+    let lab = world.run_dir().join("labs").join(&name);
+    wait_for("the guest", || {
+        let console = std::fs::read(lab.join("vm1-esx1.console")).unwrap_or_default();
+        String::from_utf8_lossy(&console).contains("GUEST READY")
+    });
+    let order = ["migrate", "vm1", "esx2", "--json"];
+    let processes = world.processes().len();
+    let mut killed = world.command(&order);
+    let killed = killed.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    let mut killed = killed.unwrap();
+    copying(&world, &mut killed);
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    // Two are left, one of which is the machine; a copy that nobody watches any more may come to its end.
+    let moved = world.labs(&order);
+    let said = both(&moved);
+    if moved.status.code() == Some(2) {
+        assert!(said.contains("vm1 runs on esx2 already"), "{said}");
+    } else {
+        let report: MigrationReport = serde_json::from_slice(&moved.stdout).unwrap();
+        assert_eq!(report.failure, None, "{said}");
+        assert!(report.tcp.alive && report.tcp.bytes_lost == 0, "{said}");
+        assert!(report.stale.is_empty() && report.qemu.is_some(), "{said}");
+    }
+    let status = world.good(&["status", "--json"]);
+    let status: serde_json::Value = serde_json::from_str(&status).unwrap();
+    assert_eq!(status["vms"]["vm1"], "esx2");
+    wait_for("what the killed one started to end", || {
+        world.processes().len() == processes
+    });
+    world.good(&["down"]);
+    world.assert_nothing_left();
 }

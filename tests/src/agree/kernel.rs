@@ -139,6 +139,7 @@ impl Settings {
                 link: state != "disabled",
                 state,
                 held: String::new(),
+                mode: switchd::config::PortMode::default(),
             };
             (name.to_owned(), port)
         };

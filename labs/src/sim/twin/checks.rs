@@ -93,6 +93,7 @@ impl Twin {
             state: is_state.to_string(),
             link: seen.is_link_up(),
             held: held_by(switch, port.port),
+            mode: seen.settings().mode.clone(),
         };
         let ok = role.is_none_or(|role| role == is_role)
             && state.is_none_or(|state| state == is_state)

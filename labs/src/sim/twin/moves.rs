@@ -13,7 +13,7 @@ use super::build::{STREAM_PORT, migration_address};
 use super::steps::Outcome;
 use super::{Telling, Twin, TwinError, VmPort};
 use crate::client::Gap;
-use crate::domain::{Domain, Membership};
+use crate::domain::Domain;
 use crate::guest::ANNOUNCE_AT;
 use crate::guest::memory::PAGE;
 use crate::guest::shell::GuestEvent;
@@ -118,7 +118,12 @@ impl Twin {
         } else {
             &course.from
         };
-        let expected = path::expected(&topology, &self.view(), &landed.at.node, &landed.at.port);
+        let expected = path::expected(
+            &topology,
+            &self.view(),
+            vlan,
+            (&landed.at.node, &landed.at.port),
+        );
         report.stale = path::stale(&expected, &self.entries(vlan, settings));
         if report.failure.is_none() {
             report.not_by_announcement = late(&expected, &before, &moves, &learns);
@@ -149,7 +154,6 @@ impl Twin {
         let domain = Domain {
             topology: &self.topology,
             view: &self.view(),
-            members: &self.membership(),
         };
         let stop = domain.stop(vm, settings, &from, to)?;
         if force {
@@ -165,29 +169,6 @@ impl Twin {
             ..MigrationReport::default()
         });
         Some(refusal)
-    }
-
-    /// The VLANs of every port of every switch that runs.
-    fn membership(&self) -> Membership {
-        let mut all = Membership::default();
-        for node in self.world.bridges() {
-            let name = self.world.map().name(node);
-            let ports = self
-                .world
-                .switch(node)
-                .into_iter()
-                .flat_map(switchd::Switch::ports);
-            for (_, port) in ports {
-                let mode = &port.settings().mode;
-                let (members, untagged) = (mode.members(), mode.untagged());
-                let vlans = (1..=4094).filter_map(VlanNumber::new);
-                for vlan in vlans.filter(|vlan| members.contains(vlan.id())) {
-                    let tagged = !untagged.contains(vlan.id());
-                    all.add(name, port.settings().name.as_str(), vlan, tagged);
-                }
-            }
-        }
-        all
     }
 
     /// Who takes part; the client is connected when this returns.

@@ -1,12 +1,13 @@
 //! The lab as its switches tell it: the same view, and the same drawing, as of a lab in namespaces.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use stp::TreeId;
+use switchd::Switch;
 
 use super::Twin;
 use super::checks::held_by;
-use crate::lab::{PortView, SwitchView, View};
+use crate::lab::{PortView, SwitchView, TreeStates, View, is_settled};
 use crate::sim::id::NodeId;
 use crate::sim::operation::Power;
 
@@ -33,6 +34,7 @@ impl Twin {
                         state: port.state(TreeId::COMMON).to_string(),
                         link: port.is_link_up(),
                         held: held_by(switch, number),
+                        mode: port.settings().mode.clone(),
                     };
                     (port.settings().name.to_string(), port_view)
                 })
@@ -45,6 +47,7 @@ impl Twin {
                 root: tree.map(|tree| tree.root.address()),
                 root_path_cost: tree.map_or(0, |tree| tree.root_path_cost),
                 ports,
+                trees: trees(switch),
             };
             view.switches
                 .insert(self.world.map().name(node).to_owned(), switch_view);
@@ -60,4 +63,26 @@ impl Twin {
         // Cheap first: it is asked after every step.
         self.world.is_settled() && self.view().is_converged()
     }
+}
+
+/// The trees a switch is in.
+fn trees(switch: &Switch) -> Vec<TreeStates> {
+    let states = |tree: TreeId| {
+        let mut unsettled = BTreeSet::new();
+        let ports = switch.ports().filter_map(|(number, port)| {
+            let seen = switch.port_in_tree(tree, number)?;
+            let (role, state) = (seen.role.to_string(), seen.state.to_string());
+            let name = port.settings().name.to_string();
+            if !is_settled(&role, &state) {
+                unsettled.insert(name.clone());
+            }
+            Some((name, state))
+        });
+        TreeStates {
+            vlans: switch.vlans_of(tree),
+            states: ports.collect(),
+            unsettled,
+        }
+    };
+    switch.trees().into_iter().map(states).collect()
 }
