@@ -76,13 +76,17 @@ impl Switch {
         if ports.peek().is_none() {
             return Some(DropReason::NoEgress);
         }
-        let is_metered = self.is_metered;
-        ports.for_each(|(port, tagged)| {
+        // One test for the frame, none for each port.
+        if !self.is_metered {
+            ports.for_each(|(port, tagged)| out.transmit(port, relayed(tagged)));
+            return None;
+        }
+        for (port, tagged) in ports {
             let relayed = relayed(tagged);
-            if !is_metered || sends(&mut self.ports, now, port, relayed.len()) {
+            if sends(&mut self.ports, now, port, relayed.len()) {
                 out.transmit(port, relayed);
             }
-        });
+        }
         None
     }
 
