@@ -54,6 +54,7 @@ pub const SCENARIOS: &[Scenario] = scenarios![
     "vlans",
     "vmotion",
     "vmotion-qemu",
+    "vmotion-shared",
 ];
 
 impl Scenario {

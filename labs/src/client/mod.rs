@@ -80,6 +80,9 @@ pub struct PingReport {
     pub answered: u64,
     /// Longest time between two replies in the span.
     pub silence: Gap,
+    /// How long the slowest of these replies took, in milliseconds.
+    #[serde(default)]
+    pub slowest_ms: f64,
 }
 
 impl ProbeArgs {

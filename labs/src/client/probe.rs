@@ -40,6 +40,7 @@ struct Probe {
     ping: Ping,
     sent: u64,
     answered: u64,
+    slowest: Duration,
     silence: Silence,
     reported_bytes: u64,
 }
@@ -65,7 +66,7 @@ pub fn run(args: &ProbeArgs) -> anyhow::Result<()> {
     loop {
         let now = monotonic();
         if now >= next_ping {
-            probe.ping.send();
+            probe.ping.send(now);
             probe.sent += 1;
             while next_ping <= now {
                 next_ping += args.interval();
@@ -82,10 +83,12 @@ pub fn run(args: &ProbeArgs) -> anyhow::Result<()> {
             ear,
         } = probe.wait(next_ping.min(next_word))?;
         if ping {
-            let replies = probe.ping.receive();
+            let now = monotonic();
+            let (replies, slowest) = probe.ping.receive(now);
             probe.answered += replies;
+            probe.slowest = probe.slowest.max(slowest);
             if replies > 0 {
-                probe.silence.news(monotonic());
+                probe.silence.news(now);
             }
         }
         if ear {
@@ -135,6 +138,7 @@ impl Probe {
             ping: Ping::new(*args.server.ip()).context("a raw socket for echo requests")?,
             sent: 0,
             answered: 0,
+            slowest: Duration::ZERO,
             silence: Silence::new(now),
             reported_bytes: 0,
         })
@@ -257,6 +261,7 @@ impl Probe {
                 sent: core::mem::take(&mut self.sent),
                 answered: core::mem::take(&mut self.answered),
                 silence: self.silence.take(now),
+                slowest_ms: core::mem::take(&mut self.slowest).as_secs_f64() * 1e3,
             },
             heard: core::mem::take(&mut self.heard),
         }

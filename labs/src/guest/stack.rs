@@ -97,6 +97,8 @@ impl Stack {
         );
         // Records are small: with Nagle's algorithm each would wait for a delayed acknowledgment.
         socket.set_nagle_enabled(false);
+        // Its pace is its own, far below what any wire carries; and a window would not move with the machine.
+        socket.set_congestion_control(tcp::CongestionControl::None);
         socket.listen(port).expect("closed, and the port is not 0");
         self.sockets.add(socket)
     }

@@ -117,13 +117,10 @@ fn run_check(lab: &Lab, check: &Check) -> Result<Outcome, LabError> {
     loop {
         let seen = look(lab, &check.expect)?;
         if seen.ok || Instant::now() >= end {
-            let own = if seen.ok { &check.pass } else { &check.fail };
-            let text = match own {
-                Some(own) if seen.ok => own.clone(),
-                Some(own) => format!("{own} ({})", seen.text),
-                None => seen.text,
-            };
-            return Ok(Outcome { ok: seen.ok, text });
+            return Ok(Outcome {
+                ok: seen.ok,
+                text: check.says(seen.ok, seen.text),
+            });
         }
         interrupt::pause(POLL)?;
     }
@@ -171,6 +168,11 @@ fn look(lab: &Lab, expect: &Expectation) -> Result<Outcome, LabError> {
             };
             look_cam(lab, switch, filter, at.as_deref())
         }
+        // Whoever moves VMs knows; see `vmotion`.
+        Expectation::Move(bars) => Ok(Outcome {
+            ok: false,
+            text: format!("{} has not moved", bars.vm),
+        }),
         Expectation::Ping { from, to, lost } => {
             let IpAddr::V4(target) = to.ip else {
                 return Err(LabError::Other(format!("{} is no IPv4 address", to.ip)));

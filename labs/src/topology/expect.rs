@@ -7,6 +7,7 @@ use pnet_base::MacAddr;
 use stp::{PortRole, PortState};
 use switchd::config::VlanNumber;
 
+use super::bars::{self, Bars};
 use super::error::Fault;
 use super::fields::{self, Fields};
 use super::steps::{host_name, switch_endpoint, switch_name, wired_endpoint};
@@ -24,6 +25,17 @@ pub struct Check {
     pub pass: Option<String>,
     /// What to say when it does not.
     pub fail: Option<String>,
+}
+
+impl Check {
+    /// Its own words for what was seen.
+    pub(crate) fn says(&self, ok: bool, seen: String) -> String {
+        match (ok, &self.pass, &self.fail) {
+            (true, Some(pass), _) => pass.clone(),
+            (false, _, Some(fail)) => format!("{fail} ({seen})"),
+            (true, None, _) | (false, _, None) => seen,
+        }
+    }
 }
 
 /// What a check expects.
@@ -67,6 +79,8 @@ pub enum Expectation {
         /// Whether it must stay without answer.
         lost: bool,
     },
+    /// What the last move of a VM cost.
+    Move(Bars),
 }
 
 /// Whose MAC address is meant.
@@ -95,6 +109,7 @@ pub(super) fn check(key: &Key, body: &Value, topology: &Topology) -> Result<Chec
         ("port", &["role", "state", "held"]),
         ("mac", &["switch", "vlan", "at"]),
         ("ping", &[]),
+        ("move", bars::KEYS),
     ];
     const COMMON: &[&str] = &["wait", "pass", "fail"];
     let subjects: Vec<&str> = SUBJECTS.iter().map(|&(subject, _)| subject).collect();
@@ -134,6 +149,7 @@ pub(super) fn check(key: &Key, body: &Value, topology: &Topology) -> Result<Chec
         "root" => root(&fields, topology)?,
         "port" => port_check(&fields, topology)?,
         "mac" => cam(&fields, topology)?,
+        "move" => Expectation::Move(bars::read(&fields, topology)?),
         _ => ping(&fields, topology)?,
     };
     Ok(Check {

@@ -23,6 +23,7 @@
 //! containerlab: the node's own value wins, then its kind's, then the default.
 
 mod addresses;
+mod bars;
 mod check;
 mod conditions;
 mod error;
@@ -44,6 +45,7 @@ use pnet_base::MacAddr;
 use switchd::TreeProtocol;
 use switchd::config::{PortSettings, StpSettings, VlanNumber};
 
+pub use bars::{Bar, Bars, Figure};
 pub use conditions::Conditions;
 pub use error::{Error, Position, nearest};
 pub use expect::{Check, Expectation, MacSubject, PingTarget};

@@ -10,11 +10,12 @@
 //!   - switch: {freeze: core2}             # and other incidents: see `incidents`
 //!   - set: {switch: core1, priority: 4096}
 //!   - set: {port: "acc1:p2", cost: 100}
-//!   - migrate: {vm: vm1, to: esx2}
+//!   - migrate: {vm: vm1, to: esx2}    # `force: on`, `felt: on`
 //!   - check: {root: core1, nodes: [acc1, acc2], wait: 20s, pass: …, fail: …}
 //!   - check: {port: "acc1:p2", role: alternate, state: blocking}
 //!   - check: {mac: vm1, switch: core1, at: p3}          # the CAM entry; `at: none`: there is none
 //!   - check: {ping: {from: client, to: vm1}}            # `lost: on`: must not get through
+//!   - check: {move: vm1, silence: {under: 60ms}}        # what the last move of vm1 cost
 //! ```
 //!
 //! `wait`, `pass`, `fail` and `nodes` mean what they do in netlab's `validate`: how long a check may take to come
@@ -86,6 +87,8 @@ pub enum StepKind {
         to: String,
         /// Even if a VLAN does not reach that host.
         force: bool,
+        /// That its users feel it is no failure: the lab shows how much.
+        felt: bool,
     },
     /// Looks whether something holds.
     Check(Check),
@@ -257,7 +260,7 @@ fn set(key: &Key, body: &Value, topology: &Topology) -> Result<Setting, Fault> {
 }
 
 fn migrate(body: &Value, topology: &Topology) -> Result<StepKind, Fault> {
-    let fields = Fields::new(body, "migrate", &["vm", "to", "force"])?;
+    let fields = Fields::new(body, "migrate", &["vm", "to", "force", "felt"])?;
     let vm = fields.need("vm")?;
     let name = fields::text(vm, "vm")?;
     if topology.vm(name).is_none() {
@@ -277,6 +280,7 @@ fn migrate(body: &Value, topology: &Topology) -> Result<StepKind, Fault> {
         vm: name.to_owned(),
         to: host,
         force: fields.read("force", fields::switch)?.unwrap_or(false),
+        felt: fields.read("felt", fields::switch)?.unwrap_or(false),
     })
 }
 

@@ -88,7 +88,7 @@ impl Play<'_> {
         if let Some(failure) = &mut report.failure {
             self.explain(vm, settings, &told, &target, failure)?;
         }
-        report.ping_gap_ms = seen.ping.silence.ms();
+        report.asked(&seen.ping);
         report.tcp = summary(&seen);
         let events = self.watch.drain();
         let moves = entries_changed(&events, settings, resumed.unwrap_or(ordered));
@@ -423,24 +423,27 @@ pub(crate) fn from_ms(ms: f64) -> Duration {
     Duration::try_from_secs_f64(ms / 1e3).unwrap_or_default()
 }
 
+/// It moved, and nobody noticed.
 pub(crate) fn is_good(report: &MigrationReport) -> bool {
+    let is_in_time = match &report.qemu {
+        Some(figures) => figures.is_good(),
+        None => report.ping_gap_ms < SILENCE_MAX_MS,
+    };
+    is_in_time && is_whole(report)
+}
+
+/// It moved and nothing is missing, however long its users waited.
+pub(crate) fn is_whole(report: &MigrationReport) -> bool {
     let tcp = &report.tcp;
+    let is_undamaged = tcp.bytes_duplicated + tcp.bytes_damaged == 0;
     // QEMU does not compare memories, and under TCG its record of written pages misses one now and then: that damages
     // the guest, is reported, and is not the network's doing.
-    let (is_in_time, is_whole) = match &report.qemu {
-        Some(figures) => (
-            figures.is_good(),
-            figures.accelerator == Accelerator::Tcg
-                || tcp.bytes_duplicated + tcp.bytes_damaged == 0,
-        ),
-        None => (
-            report.ping_gap_ms < SILENCE_MAX_MS,
-            report.memory_equal == Some(true) && tcp.bytes_duplicated + tcp.bytes_damaged == 0,
-        ),
+    let is_same = match &report.qemu {
+        Some(figures) => figures.accelerator == Accelerator::Tcg || is_undamaged,
+        None => report.memory_equal == Some(true) && is_undamaged,
     };
     report.failure.is_none()
-        && is_in_time
-        && is_whole
+        && is_same
         && tcp.alive
         && tcp.bytes_lost == 0
         && report.stale.is_empty()

@@ -3,6 +3,7 @@
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
+use crate::client::PingReport;
 use crate::lab::Lab;
 use crate::qemu::Figures;
 use crate::watch::Downtime;
@@ -55,6 +56,15 @@ pub struct MigrationReport {
     pub pause_ms: f64,
     /// Longest time between two answers to the client's echo requests, which leave every 10 ms; to a guest of QEMU's every 2.
     pub ping_gap_ms: f64,
+    /// How long the slowest answer took.
+    #[serde(default)]
+    pub slowest_answer_ms: f64,
+    /// Echo requests the client sent.
+    #[serde(default)]
+    pub pings_sent: u64,
+    /// Those of them that nobody answered.
+    #[serde(default)]
+    pub pings_lost: u64,
     /// The client's session.
     pub tcp: TcpSummary,
     /// What the VM announced.
@@ -127,6 +137,16 @@ pub struct CamMove {
     pub cause: String,
     /// When.
     pub at_ms: f64,
+}
+
+impl MigrationReport {
+    /// What came of the client's echo requests.
+    pub(crate) fn asked(&mut self, ping: &PingReport) {
+        self.ping_gap_ms = ping.silence.ms();
+        self.slowest_answer_ms = ping.slowest_ms;
+        self.pings_sent = ping.sent;
+        self.pings_lost = ping.sent.saturating_sub(ping.answered);
+    }
 }
 
 impl Report {

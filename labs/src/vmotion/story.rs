@@ -125,6 +125,14 @@ impl Story {
                 format!("{:.1} ms", migration.ping_gap_ms),
             ),
             (
+                "slowest answer to a ping",
+                format!("{:.1} ms", migration.slowest_answer_ms),
+            ),
+            (
+                "pings lost",
+                format!("{} of {}", migration.pings_lost, migration.pings_sent),
+            ),
+            (
                 "longest TCP stall",
                 format!("{:.1} ms", tcp.longest_stall_ms),
             ),

@@ -122,6 +122,7 @@ impl Client {
                 sent: self.echo.sent - sent,
                 answered: self.echo.answers - answered,
                 silence: self.silence.take(now),
+                slowest_ms: core::mem::take(&mut self.echo.slowest).as_secs_f64() * 1e3,
             },
         }
     }

@@ -23,6 +23,8 @@ pub(super) struct Echo {
     /// When the latest answer came, and how long it took.
     pub(super) answered: Option<(Duration, Duration)>,
     pub(super) answers: u64,
+    /// How long the slowest answer took since this was last taken.
+    pub(super) slowest: Duration,
     pub(super) sent: u64,
 }
 
@@ -39,6 +41,7 @@ impl Echo {
             open: BTreeMap::new(),
             answered: None,
             answers: 0,
+            slowest: Duration::ZERO,
             sent: 0,
         }
     }
@@ -81,7 +84,9 @@ impl Echo {
                 && from == IpAddress::Ipv4(self.to)
                 && let Some(sent) = self.open.remove(&seq_no)
             {
-                self.answered = Some((now, now.saturating_sub(sent)));
+                let took = now.saturating_sub(sent);
+                self.answered = Some((now, took));
+                self.slowest = self.slowest.max(took);
                 self.answers += 1;
             }
         }

@@ -14,6 +14,7 @@ use crate::lab::PortView;
 use crate::sim::host::Host;
 use crate::sim::operation::Power;
 use crate::topology::{Check, Endpoint, Expectation, MacSubject, PingTarget, Step};
+use crate::vmotion::bars;
 
 /// How often a check that does not hold yet is looked at again.
 const POLL: Duration = Duration::from_millis(100);
@@ -30,13 +31,7 @@ impl Twin {
             let (ok, seen) = self.look(step, &check.expect)?;
             let over = self.until.is_some_and(|until| self.world.now() >= until);
             if ok || over || self.world.now() >= end {
-                let own = if ok { &check.pass } else { &check.fail };
-                let text = match own {
-                    Some(own) if ok => own.clone(),
-                    Some(own) => format!("{own} ({seen})"),
-                    None => seen,
-                };
-                return Ok((ok, text));
+                return Ok((ok, check.says(ok, seen)));
             }
             self.pass(POLL);
         }
@@ -62,6 +57,7 @@ impl Twin {
                 let mac = mac.ok_or_else(unknown)?;
                 Ok(self.look_cam(switch, mac, *vlan, at.as_deref()))
             }
+            Expectation::Move(bars) => Ok(bars::look(bars, &self.migrations)),
             Expectation::Ping { from, to, lost } => self.look_ping(step, from, to, *lost),
         }
     }

@@ -365,7 +365,7 @@ impl Twin {
 
     fn client_saw(&mut self, client: NodeId, report: &mut MigrationReport) -> Option<Gap> {
         let seen = self.client_report(client)?;
-        report.ping_gap_ms = seen.ping.silence.ms();
+        report.asked(&seen.ping);
         report.tcp = TcpSummary {
             alive: seen.tcp.alive,
             longest_stall_ms: seen.tcp.stall.ms(),

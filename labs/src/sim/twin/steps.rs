@@ -20,6 +20,7 @@ use crate::sim::wire::LinkState;
 use crate::topology::{
     Endpoint, Frames, Incident, LinkChange, Recipient, Setting, Step, StepKind, Switch,
 };
+use crate::vmotion::migration::is_whole;
 
 /// How often a wait looks whether the tree stands: often enough to tell the time to a hundredth of a second.
 const LOOK: Duration = Duration::from_millis(10);
@@ -86,7 +87,16 @@ impl Twin {
             StepKind::WaitConverged(patience) => self.converge(*patience),
             StepKind::Link { endpoint, change } => self.link(step, endpoint, *change)?,
             StepKind::Set(setting) => self.set(step, setting)?,
-            StepKind::Migrate { vm, to, force } => self.migrate(step, vm, to, *force)?,
+            StepKind::Migrate {
+                vm,
+                to,
+                force,
+                felt,
+            } => {
+                let (ok, text) = self.migrate(step, vm, to, *force)?;
+                let is_whole = self.migrations.last().is_some_and(is_whole);
+                (ok || *felt && is_whole, text)
+            }
             StepKind::Check(check) => self.check(step, check)?,
             StepKind::Incident(incident) => self.incident(step, incident)?,
         };

@@ -188,3 +188,78 @@ fn a_lab_of_a_failure_fails_by_name_without_its_remedy() {
         assert!(failed.text.contains(named), "{name}: {failed:#?}");
     }
 }
+
+/// A lab of two hosts at a switch, its first port with a rate, and steps.
+fn with_rate(rate: &str, steps: &str) -> Topology {
+    let text = format!(
+        "name: rate
+topology:
+  nodes:
+    sw1: {{kind: switch, stp: off, ports: {{h1: {{{rate}}}, h2: {{}}}}}}
+    h1: {{kind: host, ports: {{e: {{ip: 10.0.0.1/24}}}}}}
+    h2: {{kind: host, ports: {{e: {{ip: 10.0.0.2/24}}}}}}
+  links:
+    - endpoints: [\"sw1:h1\", \"h1:e\"]
+    - endpoints: [\"sw1:h2\", \"h2:e\"]
+steps:
+  - wait: 1s
+{steps}"
+    );
+    Topology::parse("rate.yml", &text).unwrap()
+}
+
+#[test]
+fn a_rate_of_a_lab_file_holds_in_virtual_time_and_drops_no_blackhole() {
+    // A bucket holds 66 frames of 1,000 octets; half a second at a Mbit/s earns 62.5 more.
+    let steps = "  - send: {from: h1, to: h2, count: 100, octets: 1000}
+  - wait: 500ms
+  - send: {from: h1, to: h2, count: 100, octets: 1000}
+  - wait: 1s
+";
+    let lab = with_rate("rate-in: 1Mbit, burst: 66000", steps);
+    let mut twin = Twin::new(lab, 1).unwrap();
+    let steps = twin.run(|_| {}).unwrap();
+    let report = twin.report(steps);
+    assert!(report.ok && report.violations.is_empty());
+    let drops: Vec<u64> = report.bridges[0]
+        .ports
+        .iter()
+        .map(|port| {
+            port.drops
+                .get("receive-rate")
+                .and_then(serde_json::Value::as_u64)
+        })
+        .map(Option::unwrap_or_default)
+        .collect();
+    assert_eq!(drops, [34 + 38, 0]);
+}
+
+#[test]
+fn a_move_that_is_felt_says_how_much_and_one_that_is_missed_fails_by_name() {
+    let text = lab("vmotion-shared").source;
+    let told = |text: &str| {
+        let mut twin = Twin::new(Topology::parse("x.yml", text).unwrap(), 1).unwrap();
+        let steps = twin.run(|_| {}).unwrap();
+        twin.report(steps)
+    };
+    let report = told(&text);
+    let [shared, own] = report.migrations.as_slice() else {
+        panic!("{:?}", report.steps);
+    };
+    assert!(report.ok && own.ok);
+    assert!(shared.slowest_answer_ms > 3.0 * own.slowest_answer_ms);
+    assert!(own.slowest_answer_ms < 10.0, "{own:?}");
+    for migration in [shared, own] {
+        assert!(migration.tcp.alive && migration.tcp.bytes_lost == 0);
+        // 16 MiB at 100 Mbit/s take 1.34 s.
+        assert!((1_340.0..1_700.0).contains(&migration.total_ms));
+    }
+    let lines = text.lines().filter(|line| !line.contains("- set:"));
+    let without = lines.collect::<Vec<_>>().join("\n");
+    let report = told(&without);
+    let last = report.steps.last().unwrap();
+    assert!(
+        !report.ok && last.text.contains("the copy is felt"),
+        "{last:?}"
+    );
+}

@@ -223,9 +223,11 @@ impl World {
         let after = self.port_of(at.node, at.port).map(|port| *port.counters());
         if let Some(reason) = after.and_then(|after| drop_reason(&before, &after)) {
             self.fabric.totals.dropped += 1;
+            // What is above a rate is to be dropped: that is no blackhole.
+            let is_policed = reason == DropReason::ReceiveRate;
             self.fabric
                 .flows
-                .lose(track, Some(at), reason.name(), false);
+                .lose(track, Some(at), reason.name(), is_policed);
             self.fabric.notice(&Notice::Dropped {
                 at,
                 reason,
