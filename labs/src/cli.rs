@@ -128,6 +128,13 @@ pub enum Command {
     },
     /// Run a lab in virtual time: the same switches and steps without namespaces or privilege, in a blink.
     Sim(crate::sim::cli::SimArgs),
+    /// Balance a lab's VMs over its hosts: bring it up, do its steps, then move VMs from busy hosts to idle ones, round by
+    /// round, while a client talks to each of them; and say why, also of what is not moved.
+    ///
+    /// Loads, rules, target and eagerness are the section `drs` of the lab file; without one, loads are drawn from the seed.
+    ///
+    /// Exit code 0 only if every move came to its end, no session was lost, no VM went to and fro, and no rule is broken.
+    Drs(crate::drs::cli::DrsArgs),
     /// Print a built-in lab's file, to start one's own from.
     Show {
         /// The lab.

@@ -115,6 +115,11 @@ pub fn run(cli: Cli) -> Result<ExitCode, CommandError> {
             migrate(&run_dir, lab.as_deref(), order, json)
         }
         Command::Sim(args) => simulate(&args),
+        Command::Drs(args) => {
+            let lab = topology(&args.lab, args.name.as_deref())?;
+            let ok = crate::drs::cli::run(&args, &run_dir, lab)?;
+            Ok(ExitCode::from(u8::from(!ok)))
+        }
         Command::Show { lab } => show(&lab),
         Command::Study(study) => Ok(crate::study::cli::run(&study)?),
         Command::Bench(bench) => Ok(crate::bench::cli::run(&bench, &run_dir)?),

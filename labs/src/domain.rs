@@ -212,3 +212,24 @@ impl Domain<'_> {
 fn weight(barrier: Option<&Barrier>) -> u32 {
     barrier.map_or(0, |barrier| barrier.why.weight())
 }
+
+/// For every VM and every other host that could run it: why the network does not let it move there, if it does not.
+pub(crate) fn ways_stopped(
+    domain: &Domain<'_>,
+    places: &BTreeMap<String, String>,
+) -> BTreeMap<(String, String), String> {
+    let mut stopped = BTreeMap::new();
+    for (vm, settings) in domain.topology.vms() {
+        let Some(from) = places.get(vm) else {
+            continue;
+        };
+        let hosts = domain.topology.hosts();
+        let hosts = hosts.filter(|(host, settings)| settings.vswitch.is_some() && host != from);
+        for (host, _) in hosts {
+            if let Some(stop) = domain.stop(vm, settings, from, host) {
+                stopped.insert((vm.to_owned(), host.to_owned()), stop.to_string());
+            }
+        }
+    }
+    stopped
+}

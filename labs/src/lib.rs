@@ -5,6 +5,7 @@ pub mod cli;
 pub mod client;
 pub mod command;
 mod domain;
+pub mod drs;
 pub mod guest;
 pub mod hub;
 pub mod lab;

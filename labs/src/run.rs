@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::process::{Child, ExitCode};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -46,29 +46,19 @@ impl Drop for Running {
     }
 }
 
-/// Brings `topology` up, does its steps and takes it down. The first step that fails is the last.
-///
-/// # Errors
-/// When the lab cannot be brought up or a step cannot be done at all. A check that does not hold is an exit code.
-pub fn run(
+/// Brings `topology` up, lets `act` do something with it, and takes it down. `act` is told when it was begun, by
+/// CLOCK_MONOTONIC.
+pub(crate) fn with_lab<R>(
     run_dir: &Path,
     topology: Topology,
-    Wishes { json, keep }: Wishes,
+    Wishes { keep, .. }: Wishes,
     qemu: &QemuArgs,
-) -> Result<ExitCode, CommandError> {
+    act: impl FnOnce(&Lab, Duration, Option<Setup>) -> Result<R, CommandError>,
+) -> Result<R, CommandError> {
     lab::check_privilege().map_err(LabError::from)?;
     interrupt::catch()?;
     let start = Instant::now();
     let begun = monotonic();
-    let say = |text: &str| {
-        let line = format!("[{:7.3}] {text}\n", start.elapsed().as_secs_f64());
-        if json {
-            eprint!("{line}");
-            Ok(())
-        } else {
-            print(&line)
-        }
-    };
     let progress = |text: &str| eprintln!("[{:7.3}] {text}", start.elapsed().as_secs_f64());
     let setup = Setup::prepare(&topology, qemu, &progress)?;
     let options = Options {
@@ -85,11 +75,41 @@ pub fn run(
     if setup.is_some() && !keep {
         running.guard = Some(lab::start_guard(run_dir, running.lab.name())?);
     }
-    let lab = &running.lab;
-    if lab.topology.vms().next().is_some() {
-        let told = vmotion::Options { json, start: begun };
-        return exit_code(vmotion::run(lab, told, setup)?);
-    }
+    act(&running.lab, begun, setup)
+}
+
+/// Brings `topology` up, does its steps and takes it down. The first step that fails is the last.
+///
+/// # Errors
+/// When the lab cannot be brought up or a step cannot be done at all. A check that does not hold is an exit code.
+pub fn run(
+    run_dir: &Path,
+    topology: Topology,
+    wishes: Wishes,
+    qemu: &QemuArgs,
+) -> Result<ExitCode, CommandError> {
+    let json = wishes.json;
+    let start = Instant::now();
+    with_lab(run_dir, topology, wishes, qemu, |lab, begun, setup| {
+        if lab.topology.vms().next().is_some() {
+            let told = vmotion::Options { json, start: begun };
+            return exit_code(vmotion::run(lab, told, setup)?);
+        }
+        steps(lab, json, start)
+    })
+}
+
+/// Does the steps of a lab without VMs.
+fn steps(lab: &Lab, json: bool, start: Instant) -> Result<ExitCode, CommandError> {
+    let say = |text: &str| {
+        let line = format!("[{:7.3}] {text}\n", start.elapsed().as_secs_f64());
+        if json {
+            eprint!("{line}");
+            Ok(())
+        } else {
+            print(&line)
+        }
+    };
     let mut results = Vec::new();
     let mut ok = true;
     for step in &lab.topology.steps {

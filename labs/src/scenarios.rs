@@ -27,6 +27,7 @@ pub const SCENARIOS: &[Scenario] = scenarios![
     "access-pods",
     "backup-port",
     "bridge-assurance",
+    "drs",
     "edge-ports",
     "figure-eight",
     "filtered-ring",

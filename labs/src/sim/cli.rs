@@ -43,7 +43,7 @@ pub struct SimArgs {
 }
 
 /// `90s`, `1500ms`, `2m`, `1h`; a bare number is seconds.
-fn time(text: &str) -> Result<Duration, String> {
+pub(crate) fn time(text: &str) -> Result<Duration, String> {
     let digits = text
         .find(|c: char| !c.is_ascii_digit())
         .unwrap_or(text.len());

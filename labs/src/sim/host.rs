@@ -63,7 +63,8 @@ pub struct Host {
     nics: BTreeMap<PortNumber, Nic>,
     places: BTreeMap<PortNumber, Place>,
     echo: Option<(PortNumber, Echo)>,
-    client: Option<(PortNumber, Client)>,
+    /// By the address of the VM each talks to.
+    clients: BTreeMap<Ipv4Addr, (PortNumber, Client)>,
     identifiers: u16,
     deadline: Option<Duration>,
     told: Vec<(Duration, PortNumber, VmEvent)>,
@@ -170,12 +171,12 @@ impl Host {
         }
     }
 
-    /// Makes the host the client of a VM. `false`: the host has no address.
+    /// Makes the host a client of a VM, which it asks for an echo so often. `false`: the host has no address.
     pub fn attend(
         &mut self,
         now: Duration,
-        server: Ipv4Addr,
-        port: u16,
+        (server, port): (Ipv4Addr, u16),
+        ask_every: Duration,
         out: &mut Outbox<'_>,
     ) -> bool {
         self.identifiers = self.identifiers.wrapping_add(1);
@@ -183,23 +184,23 @@ impl Host {
         let Some((at, nic)) = self.nic_to(server) else {
             return false;
         };
-        let client = Client::new(now, nic, server, port, identifier);
-        self.client = Some((at, client));
+        let client = Client::new(now, nic, (server, port), identifier, ask_every);
+        self.clients.insert(server, (at, client));
         self.run(now, out);
         true
     }
 
-    /// Whether the client's session stands.
+    /// Whether the session of this VM's client stands.
     #[must_use]
-    pub fn is_attending(&self) -> bool {
-        self.client
-            .as_ref()
+    pub fn is_attending(&self, server: Ipv4Addr) -> bool {
+        self.clients
+            .get(&server)
             .is_some_and(|(_, client)| client.is_connected())
     }
 
-    /// What the client saw since the last call.
-    pub fn client_report(&mut self, now: Duration) -> Option<Report> {
-        let (port, client) = self.client.as_mut()?;
+    /// What this VM's client saw since the last call.
+    pub fn client_report(&mut self, now: Duration, server: Ipv4Addr) -> Option<Report> {
+        let (port, client) = self.clients.get_mut(&server)?;
         Some(client.report(now, self.nics.get_mut(port)?))
     }
 
@@ -276,10 +277,10 @@ impl Host {
         {
             echo.collect(now, nic);
         }
-        if let Some((port, client)) = &mut self.client
-            && let Some(nic) = self.nics.get_mut(port)
-        {
-            client.run(now, nic);
+        for (port, client) in self.clients.values_mut() {
+            if let Some(nic) = self.nics.get_mut(port) {
+                client.run(now, nic);
+            }
         }
         for (&at, place) in &mut self.places {
             place.take_over(now, at, &mut self.nics, &mut self.told);
@@ -298,8 +299,9 @@ impl Host {
         let nics = self.nics.values_mut().filter_map(|nic| nic.deadline(now));
         let nics = nics.min();
         let places = self.places.values().filter_map(Place::deadline).min();
-        let client = self.client.as_ref().map(|(_, client)| client.deadline());
-        [nics, places, client].into_iter().flatten().min()
+        let clients = self.clients.values().map(|(_, client)| client.deadline());
+        let clients = clients.min();
+        [nics, places, clients].into_iter().flatten().min()
     }
 }
 

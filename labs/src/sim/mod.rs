@@ -88,6 +88,7 @@ pub use segment::{Segment, UNDER_WAY_MAX};
 pub use snapshot::{BridgeSnapshot, CamSnapshot, PortSnapshot, TreeSnapshot};
 pub use station::{Listener, Outbox, Station};
 pub use trace::{Trace, finding_json};
+pub(crate) use twin::balance;
 pub(crate) use twin::steps::experimental;
 pub use twin::{StepReport, Telling, Twin, TwinError, TwinReport};
 pub use wire::{Burst, End, Impairment, LinkState, LossReason, Medium, OneWay, Wire};

@@ -1,5 +1,6 @@
 //! A lab file in virtual time: the same switches with the same settings, the same steps, the same outcome.
 
+mod balance;
 mod build;
 mod checks;
 mod moves;
@@ -25,6 +26,7 @@ use crate::topology::{Endpoint, Position, Topology};
 use crate::vmotion::MigrationReport;
 use crate::watch::ArpWatch;
 
+pub(crate) use balance::balance;
 pub use report::TwinReport;
 pub use steps::StepReport;
 
@@ -62,14 +64,34 @@ pub struct Twin {
     vms: BTreeMap<String, VmPlaces>,
     /// What switches told, until somebody reads it.
     events: Rc<RefCell<Events>>,
-    /// The ARP of each client that has talked to a VM.
-    arps: BTreeMap<NodeId, Rc<RefCell<ArpWatch>>>,
+    /// The ARP of each VM's client, by VM.
+    arps: BTreeMap<String, Rc<RefCell<ArpWatch>>>,
     /// Every move so far.
     migrations: Vec<MigrationReport>,
     /// What is told of the run and nobody has heard yet.
     story: Vec<Telling>,
     until: Option<Duration>,
     seed: u64,
+    pace: Pace,
+}
+
+/// How much VMs and their clients have to say to each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Pace {
+    /// Octets of the VM's stream per second.
+    pub(crate) stream: u64,
+    /// From one echo request to the next: the resolution of the stopwatch.
+    pub(crate) ask_every: Duration,
+}
+
+impl Default for Pace {
+    /// As on the real backend.
+    fn default() -> Self {
+        Self {
+            stream: 256 * 1024,
+            ask_every: Duration::from_millis(10),
+        }
+    }
 }
 
 /// A piece of the story of a run.

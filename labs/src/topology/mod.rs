@@ -26,6 +26,7 @@ mod addresses;
 mod bars;
 mod check;
 mod conditions;
+mod drs;
 mod error;
 mod expect;
 mod fields;
@@ -44,6 +45,8 @@ use std::path::Path;
 use pnet_base::MacAddr;
 use switchd::TreeProtocol;
 use switchd::config::{PortSettings, StpSettings, VlanNumber};
+
+use crate::drs::Settings;
 
 pub use bars::{Bar, Bars, Figure};
 pub use conditions::Conditions;
@@ -66,6 +69,8 @@ pub struct Topology {
     pub links: Vec<Link>,
     /// Steps in file order.
     pub steps: Vec<Step>,
+    /// How `labs drs` balances its VMs, if the file says.
+    pub drs: Option<Settings>,
     /// The file's name as given, for messages about steps.
     pub file: String,
     /// The file's text, as read.
@@ -292,13 +297,14 @@ impl Topology {
 
     fn read(file: &str, text: &str) -> Result<Self, error::Fault> {
         let root = yaml::parse(text)?;
-        let fields = fields::Fields::new(&root, "the lab", &["name", "topology", "steps"])?;
+        let fields = fields::Fields::new(&root, "the lab", &["name", "topology", "drs", "steps"])?;
         let name = fields.need("name")?;
         let mut topology = Self {
             name: nodes::name(name.at, fields::text(name, "name")?, "lab", LAB_NAME_MAX)?,
             nodes: Vec::new(),
             links: Vec::new(),
             steps: Vec::new(),
+            drs: None,
             file: file.to_owned(),
             source: text.to_owned(),
         };
@@ -309,6 +315,7 @@ impl Topology {
         topology.nodes = links::wire(declared, &topology.links)?;
         addresses::assign(&mut topology.nodes);
         check::check(&topology)?;
+        topology.drs = drs::read(fields.get("drs"), &topology)?;
         topology.steps = steps::read(fields.get("steps"), &topology)?;
         Ok(topology)
     }

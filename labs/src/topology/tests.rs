@@ -314,3 +314,140 @@ fn faults_of_vms() {
         "lab.yml:10:39: `memory`: expected a multiple of 4096 octets up to 4GiB"
     );
 }
+
+/// What is said about the built-in lab of balancing with `from` written as `to`.
+fn drs_with(from: &str, to: &str) -> String {
+    let text = include_str!("../../scenarios/drs.yml");
+    assert!(text.contains(from), "{from}");
+    fault(&text.replacen(from, to, 1))
+}
+
+#[test]
+fn the_section_drs_is_read_and_what_it_leaves_out_has_a_default() {
+    let text = include_str!("../../scenarios/drs.yml");
+    let drs = Topology::parse("drs.yml", text).unwrap().drs.unwrap();
+    assert_eq!(
+        (drs.level.get(), drs.target, drs.threshold),
+        (4, Some(8.0), 90.0)
+    );
+    assert_eq!(
+        (drs.hosts.len(), drs.loads.len(), drs.rules.len()),
+        (4, 8, 3)
+    );
+    let bare = text
+        .replacen("  level: 4\n", "", 1)
+        .replacen("    app1: 60%\n", "", 1);
+    let drs = Topology::parse("drs.yml", &bare).unwrap().drs.unwrap();
+    assert_eq!(drs.level.get(), 3);
+    assert_eq!(drs.loads["app1"], crate::drs::Load::Drawn);
+}
+
+#[test]
+fn faults_of_the_section_drs() {
+    for (from, to, expected) in [
+        (
+            "level: 4",
+            "level: 6",
+            "`level`: expected a whole number 1 to 5, found `6`",
+        ),
+        (
+            "level: 4",
+            "levl: 4",
+            "drs: unknown key `levl`; did you mean `level`?",
+        ),
+        (
+            "target-deviation: 8%",
+            "target-deviation: 8",
+            "`target-deviation`: expected 0.1% to 100%, such as 60%, found `8`",
+        ),
+        (
+            "target-deviation: 8%",
+            "target-deviation: inf%",
+            "`target-deviation`: expected 0.1% to 100%, such as 60%, found `inf%`",
+        ),
+        (
+            "interval: 2s",
+            "interval: 0s",
+            "`interval`: expected 100ms to 24h, found `0s`",
+        ),
+        (
+            "cool-down: 15s",
+            "cool-down: 90h",
+            "`cool-down`: expected 0ns to 24h, found `90h`",
+        ),
+        (
+            "hosts: {esx1: 400%",
+            "hosts: {esx1: 0%",
+            "`esx1`: expected 1% to 10000%, such as 60%, found `0%`",
+        ),
+        (
+            "hosts: {esx1: 400%",
+            "hosts: {client: 400%",
+            "the host `client` has no vSwitch to plug a VM into",
+        ),
+        (
+            "    app1: 60%",
+            "    app9: 60%",
+            "there is no VM `app9`; did you mean `app1`?",
+        ),
+        (
+            "    app1: 60%",
+            "    app1: {wav: 1}",
+            "a load: unknown key `wav`; did you mean `wave`?",
+        ),
+        (
+            "    app1: 60%",
+            "    app1: []",
+            "`app1`: a load is a share such as 60%, `measured`, `drawn`, or one of steps, wave, bursts or random",
+        ),
+        (
+            "{0s: 70%, 60s: 150%}",
+            "{1s: 70%}",
+            "`steps`: times begin with 0s, and each is later than the one before",
+        ),
+        (
+            "{0s: 70%, 60s: 150%}",
+            "{0s: 70%, 0ms: 1%}",
+            "`steps`: times begin with 0s, and each is later than the one before",
+        ),
+        (
+            "low: 40%, high: 110%",
+            "low: 40%, high: 10%",
+            "`high` is less than `low`",
+        ),
+        (
+            "length: 20s",
+            "length: 61s",
+            "`length`: a burst is not longer than the stretch `every` that it is in",
+        ),
+        (
+            "- anti-affinity: [db1, db2]",
+            "- anti-affinity: [db1, db1]",
+            "`anti-affinity`: `db1` is named twice",
+        ),
+        (
+            "- anti-affinity: [db1, db2]",
+            "- anti-affinity: db1",
+            "`anti-affinity`: expected at least 2 names",
+        ),
+        (
+            "- anti-affinity: [db1, db2]",
+            "- {vms: db1, affinity: [db1, db2]}",
+            "a rule is `affinity` or `anti-affinity` with VMs, or `vms` with `must` or `must-not` and hosts",
+        ),
+        (
+            "- affinity: [app1, cache1]",
+            "- affinity: [db1, web1, db2]",
+            "this rule cannot be kept with those before it: db1 and db2 must be together by affinity",
+        ),
+        (
+            "must-not: esx4}",
+            "must-not: [esx1, esx2, esx3, esx4]}",
+            "this rule cannot be kept with those before it: no host is left for job1",
+        ),
+    ] {
+        let said = drs_with(from, to);
+        assert!(said.starts_with("lab.yml:"), "{said}");
+        assert!(said.ends_with(&format!(": {expected}")), "{to}: {said}");
+    }
+}

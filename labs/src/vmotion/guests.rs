@@ -303,6 +303,11 @@ impl Guest {
         }
     }
 
+    /// Its process.
+    pub(super) fn pid(&self) -> Option<i32> {
+        Some(self.process.identity()?.pid)
+    }
+
     /// What its process has said on its way out.
     pub(super) fn last_words(&self) -> String {
         last_words(&self.log)

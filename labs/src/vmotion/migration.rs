@@ -33,7 +33,7 @@ const TURN: Duration = Duration::from_millis(5);
 /// Daemons read their clock once for a batch of frames.
 const SLACK: Duration = Duration::from_millis(1);
 /// The bar: a user of the VM must not see more silence than this.
-const SILENCE_MAX_MS: f64 = 200.0;
+pub(crate) const SILENCE_MAX_MS: f64 = 200.0;
 
 /// What happened, with where.
 pub(crate) type Told = Vec<(&'static str, GuestEvent)>;
@@ -345,7 +345,7 @@ fn follow(source: &mut GuestClient, target: &mut GuestClient) -> Result<Told, La
     Ok(told)
 }
 
-fn summary(seen: &crate::client::Report) -> TcpSummary {
+pub(crate) fn summary(seen: &crate::client::Report) -> TcpSummary {
     TcpSummary {
         alive: seen.tcp.alive,
         longest_stall_ms: seen.tcp.stall.ms(),

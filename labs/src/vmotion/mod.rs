@@ -5,6 +5,7 @@
 //! every `migrate` step runs a client's stopwatch and listens to the event streams of all switches.
 //! Everything is put in order by CLOCK_MONOTONIC, which the processes of one machine share.
 
+mod balance;
 pub(crate) mod bars;
 pub(crate) mod events;
 mod guests;
@@ -25,6 +26,7 @@ use crate::lab::{Lab, LabError, Outcome, View, draw, run_step};
 use crate::qemu::Setup;
 use crate::topology::{Expectation, StepKind};
 
+pub(crate) use balance::balance;
 pub use order::{Order, migrate};
 pub use report::{Announcement, CamMove, MigrationReport, Report, StpReport, TcpSummary};
 
@@ -62,21 +64,7 @@ pub fn boot(lab: &Lab, setup: Option<Setup>) -> Result<(), LabError> {
 ///
 /// When a process cannot be started or a switch does not answer.
 pub fn run(lab: &Lab, options: Options, setup: Option<Setup>) -> Result<bool, LabError> {
-    let story = Story::new(options);
-    let watch = Watch::start(lab)?;
-    let mut guests = Guests::new(lab, setup)?;
-    for (vm, settings) in lab.topology.vms() {
-        guests.boot(lab, vm, settings)?;
-        story.line(monotonic(), &format!("{vm} boots on {}", settings.host))?;
-    }
-    let mut play = Play {
-        lab,
-        watch,
-        guests,
-        probes: BTreeMap::new(),
-        report: Report::new(lab),
-        story,
-    };
+    let mut play = Play::begin(lab, options, setup)?;
     let ok = play.steps()?;
     for probe in std::mem::take(&mut play.probes).into_values() {
         probe.end(lab)?;
@@ -95,6 +83,27 @@ struct Play<'a> {
     probes: BTreeMap<String, Probe>,
     report: Report,
     story: Story,
+}
+
+impl<'a> Play<'a> {
+    /// Boots every VM where the file says.
+    fn begin(lab: &'a Lab, options: Options, setup: Option<Setup>) -> Result<Self, LabError> {
+        let story = Story::new(options);
+        let watch = Watch::start(lab)?;
+        let mut guests = Guests::new(lab, setup)?;
+        for (vm, settings) in lab.topology.vms() {
+            guests.boot(lab, vm, settings)?;
+            story.line(monotonic(), &format!("{vm} boots on {}", settings.host))?;
+        }
+        Ok(Self {
+            lab,
+            watch,
+            guests,
+            probes: BTreeMap::new(),
+            report: Report::new(lab),
+            story,
+        })
+    }
 }
 
 impl Play<'_> {

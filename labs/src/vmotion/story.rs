@@ -14,6 +14,7 @@ use crate::watch::Downtime;
 pub(crate) struct Story {
     options: Options,
     color: bool,
+    hushed: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -34,7 +35,13 @@ impl Story {
         Self {
             options,
             color: terminal,
+            hushed: false,
         }
+    }
+
+    /// Writes nothing from now on.
+    pub(crate) fn hush(&mut self) {
+        self.hushed = true;
     }
 
     /// One thing that happened at `at`.
@@ -242,7 +249,9 @@ impl Story {
     }
 
     fn write(&self, text: &str) -> Result<(), LabError> {
-        if self.options.json {
+        if self.hushed {
+            Ok(())
+        } else if self.options.json {
             put(&mut io::stderr().lock(), text)
         } else {
             put(&mut io::stdout().lock(), text)

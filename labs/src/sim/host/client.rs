@@ -1,4 +1,5 @@
-//! The client of a VM: reads its stream, checks every record, sends an echo request every 10 ms, keeps the stopwatch.
+//! The client of a VM: reads its stream, checks every record, sends an echo request every few milliseconds, keeps the
+//! stopwatch.
 
 use core::net::Ipv4Addr;
 use core::time::Duration;
@@ -11,7 +12,6 @@ use super::nic::Nic;
 use crate::client::{PingReport, Report, Silence, StreamCheck, TcpReport};
 use crate::guest::stream;
 
-const PING_EVERY: Duration = Duration::from_millis(10);
 /// The client says something this often, so that the connection is used both ways.
 const SPEAK: Duration = Duration::from_millis(50);
 /// A session that has not delivered for this long is not alive.
@@ -27,6 +27,7 @@ pub(super) struct Client {
     stall: Silence,
     silence: Silence,
     spoken: u64,
+    ask_every: Duration,
     next_ping: Duration,
     next_word: Duration,
     connected: bool,
@@ -37,9 +38,9 @@ impl Client {
     pub(super) fn new(
         now: Duration,
         nic: &mut Nic,
-        server: Ipv4Addr,
-        port: u16,
+        (server, port): (Ipv4Addr, u16),
         identifier: u16,
+        ask_every: Duration,
     ) -> Self {
         Self {
             handle: nic.call(server, port, BUFFER),
@@ -48,6 +49,7 @@ impl Client {
             stall: Silence::new(now),
             silence: Silence::new(now),
             spoken: 0,
+            ask_every,
             next_ping: now,
             next_word: now,
             connected: false,
@@ -66,7 +68,7 @@ impl Client {
     pub(super) fn run(&mut self, now: Duration, nic: &mut Nic) {
         if now >= self.next_ping {
             self.echo.request(now, nic);
-            self.next_ping = now + PING_EVERY;
+            self.next_ping = now + self.ask_every;
         }
         if self.echo.collect(now, nic) {
             self.silence.news(now);

@@ -125,8 +125,7 @@ impl Outgoing {
     }
 
     pub(super) fn end(self, nic: &mut Nic) {
-        let socket: &mut tcp::Socket<'static> = nic.socket(self.line.handle);
-        socket.close();
+        nic.retire(self.line.handle);
     }
 }
 
@@ -191,7 +190,6 @@ impl Incoming {
     }
 
     pub(super) fn end(self, nic: &mut Nic) {
-        let socket: &mut tcp::Socket<'static> = nic.socket(self.line.handle);
-        socket.close();
+        nic.retire(self.line.handle);
     }
 }

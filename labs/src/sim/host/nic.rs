@@ -48,6 +48,8 @@ pub(super) struct Nic {
     sockets: SocketSet<'static>,
     addresses: Vec<HostAddress>,
     calls: u16,
+    /// Sockets that nobody uses any more, until their connections are over.
+    retired: Vec<SocketHandle>,
 }
 
 impl fmt::Debug for Nic {
@@ -96,6 +98,7 @@ impl Nic {
             sockets: SocketSet::new(Vec::new()),
             addresses: taken,
             calls: 0,
+            retired: Vec::new(),
         }
     }
 
@@ -147,6 +150,23 @@ impl Nic {
         self.sockets.remove(handle);
     }
 
+    /// Closes a connection; its socket goes when the peer has closed, too. Its buffers are large, and moves are many.
+    pub(super) fn retire(&mut self, handle: SocketHandle) {
+        self.socket::<tcp::Socket<'static>>(handle).close();
+        self.retired.push(handle);
+    }
+
+    fn bury(&mut self) {
+        let sockets = &mut self.sockets;
+        self.retired.retain(|handle| {
+            let is_over = !sockets.get::<tcp::Socket<'static>>(*handle).is_open();
+            if is_over {
+                sockets.remove(*handle);
+            }
+            !is_over
+        });
+    }
+
     /// Takes in one frame; replies go to `frames`.
     pub(super) fn ingress(&mut self, now: Duration, frame: &[u8], frames: &mut Vec<Vec<u8>>) {
         let mut card = Card {
@@ -174,6 +194,7 @@ impl Nic {
                 PollResult::SocketStateChanged => {}
             }
         }
+        self.bury();
     }
 
     /// When it wants to be polled next.

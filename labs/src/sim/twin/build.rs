@@ -11,7 +11,7 @@ use pnet_base::MacAddr;
 use stp::PortNumber;
 use switchd::config::{self, Config, PortKind, StpConfig, World as PortWorld};
 
-use super::{Events, Twin, TwinError, VmPlaces, VmPort};
+use super::{Events, Pace, Twin, TwinError, VmPlaces, VmPort};
 use crate::guest::{Machine, MachineConfig, memory::PAGE};
 use crate::sim::host::{Host, HostAddress};
 use crate::sim::id::{NodeId, PortRef};
@@ -21,8 +21,6 @@ use crate::topology::{self, Address, Endpoint, Link, Position, Topology, Wire};
 
 /// The guests' stream service.
 pub(super) const STREAM_PORT: u16 = 7;
-/// Pace of the guests' stream in octets per second, as the real backend sets it.
-const STREAM_RATE: u64 = 256 * 1024;
 
 /// A simulation asks nobody whether an interface exists.
 pub(super) const NOWHERE: PortWorld = PortWorld {
@@ -36,6 +34,11 @@ impl Twin {
     /// # Errors
     /// The lab needs something a simulated host cannot do, with its place in the file.
     pub fn new(topology: Topology, seed: u64) -> Result<Self, TwinError> {
+        Self::paced(topology, seed, Pace::default())
+    }
+
+    /// The same, with so much talk between VMs and their clients.
+    pub(crate) fn paced(topology: Topology, seed: u64, pace: Pace) -> Result<Self, TwinError> {
         let events = Rc::new(RefCell::new(Events::default()));
         let mut world = World::new(seed);
         world.watch_cycles();
@@ -51,6 +54,7 @@ impl Twin {
             story: Vec::new(),
             until: None,
             seed,
+            pace,
         };
         for node in &topology.nodes {
             match &node.kind {
@@ -300,7 +304,7 @@ impl Twin {
             port: STREAM_PORT,
             memory_pages: pages(vm.memory),
             dirty_pages_per_second: pages(vm.dirty_rate),
-            stream_rate: STREAM_RATE,
+            stream_rate: self.pace.stream,
             stream_limit: None,
             seed: self.seed,
         };

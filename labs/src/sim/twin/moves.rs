@@ -1,6 +1,7 @@
 //! `migrate` steps: a VM moves as on the real backend, by the same protocol over the simulated network, and the same
 //! things are told of it.
 
+use core::net::Ipv4Addr;
 use core::time::Duration;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -20,14 +21,14 @@ use crate::guest::shell::GuestEvent;
 use crate::sim::host::{Host, VmEvent};
 use crate::sim::id::{NodeId, PortRef};
 use crate::sim::queue::nanos;
-use crate::topology::{self, Step, Topology};
+use crate::topology::{self, Position, Step, Topology};
+use crate::vmotion::MigrationReport;
 use crate::vmotion::events::Seen;
 use crate::vmotion::migration::{
     MOVE_MAX, SETTLE, Told, WARM_UP, digest_events, entries_changed, from_ms, is_good, judge, late,
-    lines,
+    lines, summary,
 };
 use crate::vmotion::path::{self, Entries};
-use crate::vmotion::{MigrationReport, TcpSummary};
 use crate::watch::ArpWatch;
 use crate::watch::moved::{self, Felt};
 
@@ -41,6 +42,8 @@ struct Move<'a> {
     from: (String, VmPort),
     to: (String, VmPort),
     client: NodeId,
+    /// The VM's.
+    ip: Ipv4Addr,
 }
 
 impl Twin {
@@ -83,7 +86,7 @@ impl Twin {
         let vlan = settings.vlan.unwrap_or(VlanNumber::DEFAULT);
         let before = self.entries(vlan, settings);
         self.collect(&course);
-        self.client_report(course.client);
+        self.client_report(&course);
         self.events.borrow_mut().seen.clear();
         self.events.borrow_mut().kept = true;
 
@@ -106,7 +109,7 @@ impl Twin {
             ..MigrationReport::default()
         };
         let resumed = digest_events(&told, ordered, &mut report);
-        let gap = self.client_saw(course.client, &mut report);
+        let gap = self.client_saw(&course, &mut report);
         let events = self.take_events();
         for (at, text) in lines(&told, &events, settings, resumed) {
             self.story.push(Telling::Line(at, text));
@@ -193,42 +196,50 @@ impl Twin {
         let client = client_host(topology, settings).and_then(|host| self.node(host));
         let nobody = || format!("no host is in the network of {vm}");
         let client = client.ok_or_else(|| self.fault(step.at, nobody()))?;
-        let attending =
-            |world: &crate::sim::World| world.station::<Host>(client).map(Host::is_attending);
-        if attending(&self.world) != Some(true) {
-            let core::net::IpAddr::V4(ip) = settings.ip.ip else {
-                return Err(self.fault(step.at, format!("{vm}: a VM needs an IPv4 address")));
-            };
-            self.world
-                .with_station(client, |host: &mut Host, now, out| {
-                    host.attend(now, ip, STREAM_PORT, out)
-                });
-            let until = self.world.now() + CONNECT_MAX;
-            let connected = self
-                .world
-                .run_while_not(until, |world| attending(world) == Some(true));
-            if !connected {
-                return Err(self.fault(step.at, format!("no connection to {vm}")));
-            }
-            self.say(&format!("a client talks to {vm}"));
-            self.watch_arp(client, topology, settings, ip);
-        }
+        let ip = self.attend(step.at, (vm, settings), client)?;
         Ok(Move {
             vm,
             settings,
             from,
             to,
             client,
+            ip,
         })
     }
 
-    /// The target waits, and its card is plugged in.
-    fn expect(
+    /// Lets a client talk to a VM, unless one does already. Returns when it is connected; the VM's address.
+    pub(super) fn attend(
         &mut self,
-        step: &Step,
-        course: &Move<'_>,
-        at: core::net::Ipv4Addr,
-    ) -> Result<(), TwinError> {
+        at: Position,
+        (vm, settings): (&str, &topology::Vm),
+        client: NodeId,
+    ) -> Result<Ipv4Addr, TwinError> {
+        let core::net::IpAddr::V4(ip) = settings.ip.ip else {
+            return Err(self.fault(at, format!("{vm}: a VM needs an IPv4 address")));
+        };
+        let attends = |world: &crate::sim::World| {
+            let host = world.station::<Host>(client);
+            host.is_some_and(|host| host.is_attending(ip))
+        };
+        if attends(&self.world) {
+            return Ok(ip);
+        }
+        let ask_every = self.pace.ask_every;
+        self.world
+            .with_station(client, |host: &mut Host, now, out| {
+                host.attend(now, (ip, STREAM_PORT), ask_every, out)
+            });
+        let until = self.world.now() + CONNECT_MAX;
+        if !self.world.run_while_not(until, attends) {
+            return Err(self.fault(at, format!("no connection to {vm}")));
+        }
+        self.say(&format!("a client talks to {vm}"));
+        self.watch_arp(client, (vm, settings), ip);
+        Ok(ip)
+    }
+
+    /// The target waits, and its card is plugged in.
+    fn expect(&mut self, step: &Step, course: &Move<'_>, at: Ipv4Addr) -> Result<(), TwinError> {
         let port = course.to.1.port;
         self.must(step.at, |world| world.plug(port, true))?;
         let pages = u32::try_from(course.settings.memory / PAGE as u64).unwrap_or(u32::MAX);
@@ -303,9 +314,20 @@ impl Twin {
         all
     }
 
-    fn client_report(&mut self, client: NodeId) -> Option<crate::client::Report> {
+    fn client_report(&mut self, course: &Move<'_>) -> Option<crate::client::Report> {
+        self.ask_client(course.client, course.ip)
+    }
+
+    /// What a VM's client saw since the last call.
+    pub(super) fn ask_client(
+        &mut self,
+        client: NodeId,
+        vm: Ipv4Addr,
+    ) -> Option<crate::client::Report> {
         self.world
-            .with_station(client, |host: &mut Host, now, _| host.client_report(now))
+            .with_station(client, |host: &mut Host, now, _| {
+                host.client_report(now, vm)
+            })
             .flatten()
     }
 
@@ -329,7 +351,7 @@ impl Twin {
         };
         let felt = felt.map(|(resumed, gap)| {
             let [from, to] = [gap.from_ns, gap.to_ns].map(Duration::from_nanos);
-            let arp = self.arps.get(&course.client);
+            let arp = self.arps.get(course.vm);
             Felt {
                 client: self.world.map().name(course.client),
                 gap,
@@ -342,14 +364,8 @@ impl Twin {
     }
 
     /// Listens to the ARP of a client for its VM from now on.
-    fn watch_arp(
-        &mut self,
-        client: NodeId,
-        topology: &Topology,
-        vm: &topology::Vm,
-        ip: core::net::Ipv4Addr,
-    ) {
-        let host = topology.host(self.world.map().name(client));
+    fn watch_arp(&mut self, client: NodeId, (name, vm): (&str, &topology::Vm), ip: Ipv4Addr) {
+        let host = self.topology.host(self.world.map().name(client));
         let ports = host.map_or(&[][..], |host| &host.ports);
         let near = ports.iter().find(|port| {
             let mut addresses = port.addresses.iter();
@@ -359,20 +375,14 @@ impl Twin {
         if let Some(port) = port {
             let watch = Rc::new(RefCell::new(ArpWatch::new(port, ip)));
             self.world.observe(watch.clone());
-            self.arps.insert(client, watch);
+            self.arps.insert(name.to_owned(), watch);
         }
     }
 
-    fn client_saw(&mut self, client: NodeId, report: &mut MigrationReport) -> Option<Gap> {
-        let seen = self.client_report(client)?;
+    fn client_saw(&mut self, course: &Move<'_>, report: &mut MigrationReport) -> Option<Gap> {
+        let seen = self.client_report(course)?;
         report.asked(&seen.ping);
-        report.tcp = TcpSummary {
-            alive: seen.tcp.alive,
-            longest_stall_ms: seen.tcp.stall.ms(),
-            bytes_lost: seen.tcp.bytes_lost,
-            bytes_duplicated: seen.tcp.bytes_duplicated,
-            bytes_damaged: seen.tcp.bytes_damaged,
-        };
+        report.tcp = summary(&seen);
         Some(seen.ping.silence)
     }
 
@@ -427,7 +437,7 @@ fn guest_event(at: Duration, event: &VmEvent) -> GuestEvent {
 }
 
 /// The first host without a vSwitch that has an address in the VM's network.
-fn client_host<'t>(topology: &'t Topology, vm: &topology::Vm) -> Option<&'t str> {
+pub(super) fn client_host<'t>(topology: &'t Topology, vm: &topology::Vm) -> Option<&'t str> {
     let found = topology.hosts().find(|(_, host)| {
         let mut addresses = host.ports.iter().flat_map(|port| &port.addresses);
         host.vswitch.is_none() && addresses.any(|address| in_network(vm, address.ip))
