@@ -2,7 +2,6 @@
 
 use core::time::Duration;
 use serde_json::Value;
-use std::collections::BTreeMap;
 use std::net::SocketAddrV4;
 use switchd::config::VlanNumber;
 use switchd::event::{Event, Record};
@@ -230,7 +229,9 @@ impl Play<'_> {
         let actual = path::actual(lab, vlan, settings.mac)?;
         report.stale = path::stale(&expected, &actual);
         if report.failure.is_none() {
-            report.not_by_announcement = late(&expected, before, &moves, &learns);
+            let changes = moves.iter().chain(&learns);
+            report.not_by_announcement =
+                path::unannounced(&expected, before, changes, -report.pause_ms);
         }
         report.cam_moves = moves;
         report.cam_learns = learns;
@@ -448,29 +449,6 @@ pub(crate) fn is_whole(report: &MigrationReport) -> bool {
         && tcp.bytes_lost == 0
         && report.stale.is_empty()
         && report.not_by_announcement.is_empty()
-}
-
-/// Switches that had the VM elsewhere, or not at all, and whose first change after the resume was
-/// not an announcement's.
-pub(crate) fn late(
-    expected: &Entries,
-    before: &Entries,
-    moves: &[CamMove],
-    learns: &[CamMove],
-) -> Vec<String> {
-    let mut first: BTreeMap<&str, &CamMove> = BTreeMap::new();
-    for change in moves.iter().chain(learns) {
-        let known = first.entry(&change.switch).or_insert(change);
-        if change.at_ms < known.at_ms {
-            *known = change;
-        }
-    }
-    let announced = |change: &&CamMove| is_announcement(change);
-    let late = expected.iter().filter(|(switch, port)| {
-        let good = first.get(switch.as_str()).filter(|c| announced(c));
-        before.get(*switch) != Some(port) && good.is_none_or(|change| change.to != **port)
-    });
-    late.map(|(switch, _)| switch.clone()).collect()
 }
 
 pub(super) fn is_announcement(change: &CamMove) -> bool {

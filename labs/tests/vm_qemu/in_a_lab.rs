@@ -100,7 +100,8 @@ fn a_linux_guest_moves_while_a_client_talks_to_it_and_stays_where_it_is_refused(
     assert_eq!(there.failure, None, "{said}");
     assert!(there.tcp.alive && there.tcp.bytes_lost == 0, "{said}");
     assert_eq!((&*there.from, &*there.to), ("esx1", "esx2"));
-    assert!(there.stale.is_empty() && there.not_by_announcement.is_empty());
+    let unannounced = (&there.stale, &there.not_by_announcement);
+    assert_eq!(unannounced, (&vec![], &vec![]), "{said}");
     let mut moved: Vec<&str> = there.cam_moves.iter().map(|m| &*m.switch).collect();
     moved.sort_unstable();
     assert_eq!(moved, ["vsw1", "vsw2"], "{said}");

@@ -25,7 +25,7 @@ use crate::topology::{self, Position, Step, Topology};
 use crate::vmotion::MigrationReport;
 use crate::vmotion::events::Seen;
 use crate::vmotion::migration::{
-    MOVE_MAX, SETTLE, Told, WARM_UP, digest_events, entries_changed, from_ms, is_good, judge, late,
+    MOVE_MAX, SETTLE, Told, WARM_UP, digest_events, entries_changed, from_ms, is_good, judge,
     lines, summary,
 };
 use crate::vmotion::path::{self, Entries};
@@ -129,7 +129,9 @@ impl Twin {
         );
         report.stale = path::stale(&expected, &self.entries(vlan, settings));
         if report.failure.is_none() {
-            report.not_by_announcement = late(&expected, &before, &moves, &learns);
+            let changes = moves.iter().chain(&learns);
+            report.not_by_announcement =
+                path::unannounced(&expected, &before, changes, -report.pause_ms);
         }
         report.cam_moves = moves;
         report.cam_learns = learns;
