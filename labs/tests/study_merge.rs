@@ -120,6 +120,44 @@ fn joined_parts_are_the_whole_octet_by_octet() {
     );
 }
 
+/// A protocol's own tables and chapters are in the report of one run and in that of its joined parts.
+#[test]
+fn each_protocol_has_chapters_of_its_own() {
+    let parent = tempfile::tempdir().expect("there is room");
+    for (protocol, tables, chapters) in [
+        ("rstp", &["law.csv"][..], &["The law of rings"][..]),
+        ("mstp", &["regions.csv"], &["What regions hold back"]),
+        (
+            "pvst",
+            &["vlans.csv"],
+            &["What a tree for every VLAN costs"],
+        ),
+    ] {
+        let small = ["--protocol", protocol, "--jobs", "1"];
+        let [whole, one, two, joined] = ["whole", "one", "two", "joined"]
+            .map(|name| part(&parent, &format!("{protocol}-{name}")));
+        assert!(study(&whole, &small).status.success());
+        for (dir, shard) in [(&one, "1/2"), (&two, "2/2")] {
+            let more = [&small[..], &["--shard", shard]].concat();
+            assert!(study(dir, &more).status.success());
+        }
+        let [one, two, out] = [&one, &two, &joined].map(|dir| dir.to_str().expect("it is text"));
+        let output = labs(&["study", "merge", one, two, "--out", out]);
+        assert!(output.status.success(), "{output:?}");
+        let whole = files(&whole);
+        assert_eq!(whole, files(&joined), "{protocol}");
+        let report = String::from_utf8_lossy(&whole[Path::new("report.html")]);
+        for chapter in chapters {
+            assert!(report.contains(chapter), "{protocol}: {chapter}");
+        }
+        assert!(report.contains(&format!("--protocol {protocol} --seed 1")));
+        assert!(!report.contains("depth-share"), "{protocol}");
+        for table in tables {
+            assert!(whole[Path::new(table)].len() > 100, "{protocol}: {table}");
+        }
+    }
+}
+
 #[test]
 fn parts_that_do_not_fit_are_refused() {
     let parent = tempfile::tempdir().expect("there is room");
@@ -188,7 +226,10 @@ fn bad_arguments_are_told() {
             "possible values: cold-start, root-loss",
         ),
         (&["--size-max", "1"], "1 is not in 2..=1000"),
-        (&["--protocol", "ospf"], "possible values: stp"),
+        (
+            &["--protocol", "ospf"],
+            "possible values: stp, rstp, mstp, pvst, rapid-pvst",
+        ),
         (&["--jobs", "0"], "number would be zero"),
     ] {
         let mut all = vec!["study", "domain-growth"];

@@ -136,3 +136,66 @@ fn threads_change_nothing_and_tables_come_back() {
     assert_ne!(one[0], one[1], "chance differs");
     assert_eq!(read_runs(&write_runs(&one)), Ok(one));
 }
+
+/// The same cut in the same pods: where neighbours agree to forward it costs less than a second, else the forward delays.
+#[test]
+fn every_protocol_keeps_its_promise_in_pods() {
+    for (protocol, limits) in [
+        (Protocol::Stp, [30, 50]),
+        (Protocol::Pvst, [30, 50]),
+        (Protocol::Rstp, [1, 6]),
+        (Protocol::Mstp, [1, 6]),
+        (Protocol::RapidPvst, [1, 6]),
+    ] {
+        for (event, limit) in [Event::RootLinkLoss, Event::SilentFailure]
+            .into_iter()
+            .zip(limits)
+        {
+            let key = Key {
+                family: Family::Pods,
+                timers: Timers::Default,
+                event,
+                size: 6,
+                seed: 1,
+            };
+            let record = trial::run(&key, protocol, 1);
+            let name = protocol.name();
+            assert_eq!(record.outcome(), Outcome::Settled, "{name}: {key}");
+            assert_eq!(record.get(Metric::Loops), Some(0), "{name}: {key}");
+            assert_eq!(record.get(Metric::Broken), Some(0), "{name}: {key}");
+            // Nothing may have been lost at all: probes are 100 ms apart.
+            let lost = record.get(Metric::LastLost).unwrap_or(0) / 1_000_000;
+            assert!(lost <= limit, "{name}: {key}: {lost} s");
+            if protocol.is_rapid() {
+                assert!(seconds(&record, Metric::LastRole) < limit, "{name}: {key}");
+            }
+            // The end of the silent cable that nobody answers takes itself for an edge after the edge delay.
+            if protocol.is_rapid() && event == Event::SilentFailure {
+                let after = record.get(Metric::Settle).zip(record.get(Metric::LastRole));
+                let after = after.map(|(settle, role)| settle - role);
+                // News of it has crossed a cable or two meanwhile, 50 µs each.
+                let after = after.expect("the tree changed");
+                assert!(
+                    (2_999_000..=3_000_000).contains(&after),
+                    "{name}: {key}: {after} µs"
+                );
+            }
+        }
+    }
+}
+
+/// Too many switches for max age believe in two roots, and a port between them waits for ever: that is a tree at rest, and
+/// the trial ends.
+#[test]
+fn a_port_that_waits_for_ever_does_not_keep_a_trial_from_ending() {
+    let key = Key {
+        family: Family::Line,
+        timers: Timers::Default,
+        event: Event::NewRoot,
+        size: 32,
+        seed: 1,
+    };
+    let record = trial::run(&key, Protocol::Rstp, 1);
+    assert_eq!(record.outcome(), Outcome::Split);
+    assert_eq!(record.get(Metric::Roots), Some(2));
+}

@@ -2,7 +2,10 @@
 
 use cam::{AgeingTime, Capacity, MacTableConfig};
 use pnet_base::MacAddr;
-use stp::{BridgeConfig, BridgePriority, BridgeTimes, PathCost, PortNumber, PortPriority};
+use stp::{
+    BridgeConfig, BridgePriority, BridgeTimes, PathCost, PortNumber, PortPriority,
+    TransmitHoldCount,
+};
 use switchd::{Instances, PortName, PortSettings, Switch, SwitchConfig, TreeProtocol};
 
 use super::id::NodeId;
@@ -24,6 +27,7 @@ pub struct BridgeSpec {
     pub(super) address: Option<MacAddr>,
     pub(super) priority: BridgePriority,
     pub(super) times: BridgeTimes,
+    transmit_hold_count: TransmitHoldCount,
     pub(super) protocol: TreeProtocol,
     pub(super) instances: Instances,
     pub(super) cam: MacTableConfig,
@@ -39,6 +43,7 @@ impl BridgeSpec {
             address: None,
             priority: BridgePriority::default(),
             times: BridgeTimes::default(),
+            transmit_hold_count: TransmitHoldCount::default(),
             protocol: TreeProtocol::Stp,
             instances: Instances::default(),
             cam: MacTableConfig {
@@ -66,6 +71,13 @@ impl BridgeSpec {
     #[must_use]
     pub fn times(mut self, times: BridgeTimes) -> Self {
         self.times = times;
+        self
+    }
+
+    /// With ports that send so many BPDUs in a second at most; the classic protocol has a hold time instead.
+    #[must_use]
+    pub fn transmit_hold_count(mut self, count: TransmitHoldCount) -> Self {
+        self.transmit_hold_count = count;
         self
     }
 
@@ -111,6 +123,7 @@ impl BridgeSpec {
             bridge: BridgeConfig {
                 priority: self.priority,
                 times: self.times,
+                transmit_hold_count: self.transmit_hold_count,
                 ..BridgeConfig::new(self.address.unwrap_or(address))
             },
             protocol: self.protocol,

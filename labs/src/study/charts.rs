@@ -2,32 +2,29 @@
 
 use super::depth;
 use super::families::Family;
+use super::own::Own;
 use super::plan::{Event, Plan, Timers};
 use super::plot::{Chart, Dot, Guide, Look, Scale, Series};
+use super::protocol::Protocol;
 use super::record::{Metric, Outcome, Unit};
 use super::summary::{Point, Spread};
 
 const SWITCHES: (&str, Scale) = ("switches in the network", Scale::Log);
 const SPREAD: &str = "dot: median; bar: least to 99th percentile of trials; hollow: some trials did not come to that";
 
-/// The promises of the standard at default times: what a chart is held against.
-pub(super) fn promises() -> Vec<Guide> {
-    let times = Timers::Default.times();
-    let direct = 2 * times.forward_delay();
-    vec![
-        Guide {
-            y: direct.as_secs_f64(),
-            label: format!("2 × forward delay = {} s", direct.as_secs()),
-        },
-        Guide {
-            y: (times.max_age() + direct).as_secs_f64(),
-            label: format!("+ max age = {} s", (times.max_age() + direct).as_secs()),
-        },
-    ]
+/// The promises of the protocol at default times: what a chart is held against.
+pub(super) fn promises(protocol: Protocol) -> Vec<Guide> {
+    let promise = protocol.promise();
+    let guide = |(time, label): (core::time::Duration, &str)| Guide {
+        y: time.as_secs_f64(),
+        label: label.to_owned(),
+    };
+    let times = [promise.direct, promise.indirect];
+    times.into_iter().zip(promise.labels).map(guide).collect()
 }
 
 /// How long the tree took after `event`.
-pub(super) fn settling(points: &[Point<'_>], event: Event) -> Chart {
+pub(super) fn settling(points: &[Point<'_>], protocol: Protocol, event: Event) -> Chart {
     let name = match event {
         Event::ColdStart => "settle-cold-start",
         Event::RootLoss => "settle-root-loss",
@@ -48,11 +45,11 @@ pub(super) fn settling(points: &[Point<'_>], event: Event) -> Chart {
     growing(points, event, name, Metric::Settle, Scale::Linear, dot)
         .titled(format!("{}: until the tree stands still", event.title()))
         .with_axis("time to the last change of the tree, seconds")
-        .with_guides(promises())
+        .with_guides(promises(protocol))
 }
 
 /// How long the probing hosts heard nothing of each other after `event`.
-pub(super) fn outage(points: &[Point<'_>], event: Event) -> Chart {
+pub(super) fn outage(points: &[Point<'_>], protocol: Protocol, event: Event) -> Chart {
     let name = match event {
         Event::ColdStart => "outage-cold-start",
         Event::RootLoss => "outage-root-loss",
@@ -86,7 +83,7 @@ pub(super) fn outage(points: &[Point<'_>], event: Event) -> Chart {
             event.title()
         ))
         .with_axis("time to the last lost frame, seconds")
-        .with_guides(promises());
+        .with_guides(promises(protocol));
     chart.band = "never for good";
     chart
 }
@@ -281,7 +278,7 @@ pub(super) fn depth_story(plan: &Plan) -> Chart {
 }
 
 /// All charts of a study that have something in them, in the order of the report.
-pub(super) fn all(plan: &Plan, points: &[Point<'_>]) -> Vec<Chart> {
+pub(super) fn all(plan: &Plan, points: &[Point<'_>], own: &Own) -> Vec<Chart> {
     let mut charts = Vec::new();
     for event in plan.events() {
         match event {
@@ -289,7 +286,10 @@ pub(super) fn all(plan: &Plan, points: &[Point<'_>]) -> Vec<Chart> {
             | Event::RootLoss
             | Event::RootLinkLoss
             | Event::SilentFailure
-            | Event::NewRoot => charts.extend([settling(points, event), outage(points, event)]),
+            | Event::NewRoot => charts.extend([
+                settling(points, plan.protocol, event),
+                outage(points, plan.protocol, event),
+            ]),
             Event::FlappingPort => charts.extend([
                 counting(
                     points,
@@ -337,9 +337,10 @@ pub(super) fn all(plan: &Plan, points: &[Point<'_>]) -> Vec<Chart> {
             "CAM entries learned or moved, all switches",
         ),
     ]);
-    if plan.depth {
+    if plan.has_depth() {
         charts.extend([depth_share(points), depth_age(points), depth_story(plan)]);
     }
+    charts.extend(own.charts());
     charts.retain(|chart| !chart.is_empty());
     charts
 }

@@ -23,7 +23,7 @@ pub struct Study {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// From 2 to 1,000 switches, in six shapes, through seven events; tables, charts and a report.
+    /// From 2 to 1,000 switches, in six shapes, through seven events, by any protocol; tables, charts and a report.
     ///
     /// Every trial builds a network in virtual time out of the very switches the daemon runs, lets it settle, does
     /// something to it and measures until the tree stands still. Chance (addresses, cabling order, cable delays,
@@ -70,16 +70,17 @@ struct DomainGrowth {
     /// Trials of every point, instead of 3 to 20 by size.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     trials: Option<u32>,
-    /// The largest network.
-    #[arg(long, value_name = "SWITCHES", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(2..=1000))]
-    size_max: u32,
+    /// The largest network; 1,000 switches for stp, 150 for the others if not given.
+    #[arg(long, value_name = "SWITCHES", value_parser = clap::value_parser!(u32).range(2..=1000))]
+    size_max: Option<u32>,
     /// Only these shapes, separated by commas.
     #[arg(long, value_name = "SHAPE", value_delimiter = ',', value_parser = family)]
     topology: Vec<Family>,
     /// Only these events, separated by commas.
     #[arg(long, value_name = "EVENT", value_enum, value_delimiter = ',')]
     event: Vec<Event>,
-    /// Leave out the chapter on depth.
+    /// Leave out the protocol's own chapters: depth of stp, the law of rapid rings, the load of a tree for every VLAN, what
+    /// regions hold back.
     #[arg(long)]
     no_depth: bool,
     /// Show no progress; there is none either unless standard error is a terminal.
@@ -179,7 +180,9 @@ fn plan_of(arguments: &DomainGrowth) -> Plan {
     Plan {
         protocol: arguments.protocol,
         seed: arguments.seed,
-        size_max: arguments.size_max,
+        size_max: arguments
+            .size_max
+            .unwrap_or_else(|| arguments.protocol.size_max()),
         trials: arguments.trials,
         families: names(
             arguments

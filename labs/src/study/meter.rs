@@ -6,8 +6,10 @@ use switchd::event::{Event, TopologyChangeStep};
 
 use crate::sim::{Map, Notice, Observer, PortRef};
 
-/// Where the octets of a configuration message are in its frame: after two addresses, a length and three octets of LLC.
+/// Where the octets of a BPDU are in its frame: after two addresses, a length and three octets of LLC …
 const BPDU_AT: usize = 17;
+/// … or eight, of LLC and SNAP, where it is one VLAN's.
+const SHARED_BPDU_AT: usize = 22;
 
 /// An observer that counts; [`Meter::begin`] makes it start again.
 #[derive(Clone, Copy, Debug, Default)]
@@ -106,12 +108,17 @@ impl Observer for Meter {
     }
 }
 
-/// The message age of a configuration BPDU in its frame, in 1/256 s; `None` for any other frame.
+/// The message age of an untagged BPDU in its frame, in 1/256 s; `None` for any other frame.
 pub(super) fn message_age(frame: &[u8]) -> Option<u16> {
-    let bpdu = frame.get(BPDU_AT..)?;
-    let is_config = bpdu.starts_with(&[0, 0, 0, 0]);
+    let at = match frame.get(14..17)? {
+        [0x42, 0x42, 3] => BPDU_AT,
+        _snap => SHARED_BPDU_AT,
+    };
+    let bpdu = frame.get(at..)?;
+    // Of versions 0, 2 and 3: configuration, rapid, multiple.
+    let has_age = matches!(bpdu.get(..4)?, [0, 0, 0, 0] | [0, 0, 2 | 3, 2]);
     let age = bpdu.get(27..29)?;
-    is_config.then(|| u16::from_be_bytes([age[0], age[1]]))
+    has_age.then(|| u16::from_be_bytes([age[0], age[1]]))
 }
 
 #[cfg(test)]

@@ -27,6 +27,7 @@ mod hosts;
 pub mod merge;
 mod meter;
 mod network;
+mod own;
 mod plan;
 mod plot;
 mod protocol;

@@ -203,7 +203,7 @@ pub struct Plan {
     pub families: Vec<String>,
     /// Events, by name.
     pub events: Vec<String>,
-    /// Whether the depth chapter is part of it.
+    /// Whether what the protocol has of its own to measure is part of it; of the classic one, that is depth.
     pub depth: bool,
 }
 
@@ -243,13 +243,19 @@ impl Plan {
                 self.add(&mut keys, family, Timers::Default, event, trials_of(family));
             }
         }
-        if self.depth {
+        if self.has_depth() {
             for timers in Timers::ALL {
                 let trials = |_| DEPTH_TRIALS;
                 self.add(&mut keys, Family::Chain, timers, Event::ColdStart, trials);
             }
         }
         keys
+    }
+
+    /// Whether there is a chapter on depth. It is about the classic protocol: what a hop costs there is its hold time.
+    #[must_use]
+    pub fn has_depth(&self) -> bool {
+        self.depth && self.protocol == Protocol::Stp
     }
 
     /// The events, in order.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::charts;
 use super::csv::{cell, write_runs};
+use super::own::Own;
 use super::plan::Plan;
 use super::plot::PlotError;
 use super::record::{Metric, Outcome, Record};
@@ -52,7 +53,11 @@ pub fn write(dir: &Path, plan: &Plan, records: &[Record]) -> Result<(), ReportEr
     write_part(dir, plan, records)?;
     let points = points(records);
     put(&dir.join(POINTS), &write_points(&points))?;
-    let charts = charts::all(plan, &points);
+    let own = Own::measure(plan);
+    for (name, table) in own.tables() {
+        put(&dir.join(name), &table)?;
+    }
+    let charts = charts::all(plan, &points, &own);
     let folder = dir.join(CHARTS);
     fs::create_dir_all(&folder).map_err(|problem| ReportError::File {
         path: folder.clone(),
@@ -68,6 +73,7 @@ pub fn write(dir: &Path, plan: &Plan, records: &[Record]) -> Result<(), ReportEr
     let page = html::page(&html::Material {
         plan,
         points: &points,
+        own: &own,
         pictures: &pictures,
     });
     put(&dir.join(REPORT), &page)

@@ -1,9 +1,11 @@
-//! What the report says: a chapter each for the method, the promises, every event, depth and cost.
+//! What the report says: a chapter each for the method, the promises, every event, what is the protocol's own, and cost.
 
 mod cost;
 mod depth;
 mod events;
 mod method;
+mod own;
+mod rapid;
 
 use super::html::Material;
 
@@ -23,11 +25,15 @@ pub(super) fn opening(material: &Material<'_>) -> String {
 
 /// All chapters that the study has something for.
 pub(super) fn all(material: &Material<'_>) -> Vec<Chapter> {
-    let mut chapters = vec![method::method(material), method::promises()];
+    let mut chapters = vec![
+        method::method(material),
+        method::promises(material.plan.protocol),
+    ];
     chapters.extend(events::all(material));
-    if material.plan.depth {
+    if material.plan.has_depth() {
         chapters.push(depth::chapter(material));
     }
+    chapters.extend(own::all(material));
     chapters.extend(cost::chapter(material));
     chapters.push(method::repeat(material));
     chapters

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::super::own::Own;
 use super::super::plan::Plan;
 use super::super::plot::Chart;
 use super::super::summary::Point;
@@ -12,6 +13,7 @@ use super::chapters;
 pub(super) struct Material<'a> {
     pub(super) plan: &'a Plan,
     pub(super) points: &'a [Point<'a>],
+    pub(super) own: &'a Own,
     pub(super) pictures: &'a [(&'a Chart, String)],
 }
 

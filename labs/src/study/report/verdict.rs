@@ -2,13 +2,10 @@
 
 use super::super::families::Family;
 use super::super::plan::{Event, Timers};
+use super::super::protocol::Protocol;
 use super::super::record::{Metric, Outcome, Record};
 use super::super::summary::{Point, Spread};
 
-/// The promises at default times, in microseconds.
-pub(super) const DIRECT: u64 = 30_000_000;
-/// Max age more.
-pub(super) const INDIRECT: u64 = 50_000_000;
 /// What the last cable adds to a promise is not a broken promise.
 const SLACK: u64 = 10_000;
 
@@ -37,8 +34,11 @@ pub(super) struct Verdict {
     pub(super) parted: usize,
 }
 
-/// The verdicts on an event, by shape.
-pub(super) fn of_event(points: &[Point<'_>], event: Event) -> Vec<Verdict> {
+/// The verdicts on an event, by shape: held against what the protocol promises.
+pub(super) fn of_event(points: &[Point<'_>], protocol: Protocol, event: Event) -> Vec<Verdict> {
+    let promise = protocol.promise();
+    let limits = [promise.direct, promise.indirect]
+        .map(|time| u64::try_from(time.as_micros()).unwrap_or(u64::MAX - SLACK) + SLACK);
     let verdict = |family: Family| {
         let mine = points.iter().filter(|point| {
             point.family == family && point.event == event && point.timers == Timers::Default
@@ -46,12 +46,12 @@ pub(super) fn of_event(points: &[Point<'_>], event: Event) -> Vec<Verdict> {
         let records: Vec<&Record> = mine
             .flat_map(|point| point.records.iter().copied())
             .collect();
-        (!records.is_empty()).then(|| of_records(family, &records))
+        (!records.is_empty()).then(|| of_records(family, &records, limits))
     };
     Family::GROWING.into_iter().filter_map(verdict).collect()
 }
 
-fn of_records(family: Family, records: &[&Record]) -> Verdict {
+fn of_records(family: Family, records: &[&Record], [by_direct, by_indirect]: [u64; 2]) -> Verdict {
     let ended = |outcome| {
         records
             .iter()
@@ -64,10 +64,7 @@ fn of_records(family: Family, records: &[&Record]) -> Verdict {
         let times = settle.iter();
         times.filter(|time| **time > low && **time <= high).count()
     };
-    let direct = settle
-        .iter()
-        .filter(|time| **time <= DIRECT + SLACK)
-        .count();
+    let direct = settle.iter().filter(|time| **time <= by_direct).count();
     // A tree that never stands loses frames again and again: it is counted as unsettled, and has no outage to measure.
     let tried = ended(Outcome::Settled).copied();
     let (parted, whole): (Vec<&Record>, Vec<&Record>) =
@@ -82,8 +79,8 @@ fn of_records(family: Family, records: &[&Record]) -> Verdict {
         family,
         trials: records.len(),
         direct,
-        indirect: within(DIRECT + SLACK, INDIRECT + SLACK),
-        beyond: within(INDIRECT + SLACK, u64::MAX),
+        indirect: within(by_direct, by_indirect),
+        beyond: within(by_indirect, u64::MAX),
         unsettled: ended(Outcome::Unsettled).count() + ended(Outcome::Split).count(),
         never: ended(Outcome::NeverSettled).count(),
         outage: Spread::of(outages.collect()),

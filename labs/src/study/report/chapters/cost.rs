@@ -7,9 +7,15 @@ pub(super) fn chapter(material: &Material<'_>) -> Option<Chapter> {
     let figures = [
         (
             "bpdus-cold-start",
-            "Nearly parallel lines: messages grow with the number of cables, since every cable has one designated port that \
-             speaks every hello time and nobody speaks more than once a second. A full mesh has a cable for every pair of \
-             switches, so its messages grow with the square.",
+            if material.plan.protocol.is_rapid() {
+                "Messages grow with the number of cables: on each a proposal and its agreement, and a word more for every \
+                 better root that is heard of. A full mesh has a cable for every pair of switches, so its messages grow with \
+                 the square."
+            } else {
+                "Nearly parallel lines: messages grow with the number of cables, since every cable has one designated port that \
+                 speaks every hello time and nobody speaks more than once a second. A full mesh has a cable for every pair of \
+                 switches, so its messages grow with the square."
+            },
         ),
         (
             "blocked",

@@ -1,11 +1,12 @@
 //! A chapter for every event.
 
 use super::super::super::plan::{Event, Timers};
+use super::super::super::protocol::Protocol;
 use super::super::super::record::{Metric, Outcome};
 use super::super::super::summary::{Point, Spread};
 use super::super::html::{Material, count, figure, paragraph, seconds, table};
 use super::super::verdict::{self, Verdict};
-use super::Chapter;
+use super::{Chapter, rapid};
 
 pub(super) fn all(material: &Material<'_>) -> Vec<Chapter> {
     let events: Vec<Event> = material.plan.events().collect();
@@ -83,8 +84,13 @@ const fn words(event: Event) -> (&'static str, &'static str) {
 }
 
 fn tree_event(material: &Material<'_>, event: Event) -> Chapter {
-    let (before, why) = words(event);
-    let verdicts = verdict::of_event(material.points, event);
+    let protocol = material.plan.protocol;
+    let (before, why) = if protocol.is_rapid() {
+        rapid::words(event)
+    } else {
+        words(event)
+    };
+    let verdicts = verdict::of_event(material.points, protocol, event);
     let mut body = paragraph(before);
     let (settle, outage, anchor) = match event {
         Event::ColdStart => ("settle-cold-start", "outage-cold-start", "cold-start"),
@@ -110,7 +116,7 @@ fn tree_event(material: &Material<'_>, event: Event) -> Chapter {
         "Only trials in which the event left a way between the hosts.",
     );
     body += "<h3>Held against the promise</h3>\n";
-    body += &verdict_table(&verdicts);
+    body += &verdict_table(&verdicts, protocol);
     body += &format!(
         "<div class=\"why\">{}</div>\n",
         paragraph(&format!("<strong>Why.</strong> {why}"))
@@ -125,7 +131,10 @@ fn tree_event(material: &Material<'_>, event: Event) -> Chapter {
     }
 }
 
-fn verdict_table(verdicts: &[Verdict]) -> String {
+fn verdict_table(verdicts: &[Verdict], protocol: Protocol) -> String {
+    let promise = protocol.promise();
+    let direct = format!("settled<br>by {} s", promise.direct.as_secs());
+    let indirect = format!("by {} s", promise.indirect.as_secs());
     let latest = |spread: Option<Spread>| {
         spread.map_or_else(|| "–".to_owned(), |spread| seconds(spread.p99))
     };
@@ -160,8 +169,8 @@ fn verdict_table(verdicts: &[Verdict]) -> String {
         &[
             "shape",
             "trials",
-            "settled<br>by 30 s",
-            "by 50 s",
+            &direct,
+            &indirect,
             "later",
             "did not<br>settle",
             "not even<br>before",
@@ -255,12 +264,16 @@ fn detail_row(point: &Point<'_>) -> (bool, Vec<String>) {
 fn flapping(material: &Material<'_>, with_edge: bool) -> Chapter {
     let mut body = paragraph(&format!(
         "A host's network card is dying: its link goes down for {} s, comes up for {} s, {} times. The host is neither of those \
-         that probe. If its port takes part in spanning tree, each time it begins to forward is a topology change: the whole \
-         domain is told for 35 s to forget what it does not use within 15. Entries of hosts that speak seldom are gone when the \
-         next frame comes for them, and that frame goes out of every port.",
+         that probe. If its port takes part in spanning tree, each time it begins to forward is a topology change: {}",
         super::super::super::trial::FLAP_DOWN.as_secs(),
         super::super::super::trial::FLAP_UP.as_secs(),
         super::super::super::trial::FLAPS,
+        if material.plan.protocol.is_rapid() {
+            rapid::FLAPPING
+        } else {
+            "the whole domain is told for 35 s to forget what it does not use within 15. Entries of hosts that speak seldom \
+             are gone when the next frame comes for them, and that frame goes out of every port."
+        },
     ));
     body += &figure(
         material,
@@ -299,7 +312,7 @@ fn flapping(material: &Material<'_>, with_edge: bool) -> Chapter {
                     "switches",
                     "settled<br>before and after",
                     "topology<br>changes",
-                    "CAM entries<br>aged",
+                    "CAM entries<br>flushed + aged",
                     "learned<br>again",
                     "frames<br>flooded",
                     "probes<br>lost, most",
@@ -324,12 +337,14 @@ fn flapping_row(point: &Point<'_>) -> (bool, Vec<String>) {
             .map_or_else(String::new, |spread| count(spread.median))
     };
     let settled = point.ended(Outcome::Settled);
+    let gone = [Metric::Flushed, Metric::Aged]
+        .map(|metric| point.spread(metric).map_or(0, |spread| spread.median));
     let cells = vec![
         point.family.title().to_owned(),
         count(point.size.into()),
         format!("{settled} of {}", point.records.len()),
         median(Metric::TopologyChanges),
-        median(Metric::Aged),
+        count(gone.iter().sum()),
         median(Metric::Relearned),
         median(Metric::Flooded),
         point
@@ -353,15 +368,15 @@ fn edge_sum(material: &Material<'_>) -> String {
         .into_iter()
         .filter(|event| material.plan.events().any(|planned| planned == *event))
         .map(|event| {
-            let metrics = [
-                Metric::TopologyChanges,
-                Metric::Aged,
-                Metric::Relearned,
-                Metric::Flooded,
-                Metric::Lost,
+            let gone = sum(event, Metric::Flushed) + sum(event, Metric::Aged);
+            let cells = vec![
+                event.title().to_owned(),
+                count(sum(event, Metric::TopologyChanges)),
+                count(gone),
+                count(sum(event, Metric::Relearned)),
+                count(sum(event, Metric::Flooded)),
+                count(sum(event, Metric::Lost)),
             ];
-            let mut cells = vec![event.title().to_owned()];
-            cells.extend(metrics.map(|metric| count(sum(event, metric))));
             (false, cells)
         })
         .collect();
@@ -369,7 +384,7 @@ fn edge_sum(material: &Material<'_>) -> String {
         &[
             "all settled trials together",
             "topology<br>changes",
-            "CAM entries<br>aged",
+            "CAM entries<br>flushed + aged",
             "learned<br>again",
             "frames<br>flooded",
             "probes<br>lost",

@@ -5,11 +5,12 @@ use std::fmt::Write as _;
 use super::super::super::families::Family;
 use super::super::super::hosts::{ASK_PERIOD, PROBE_PERIOD};
 use super::super::super::plan::{Event, Timers};
+use super::super::super::protocol::Protocol;
 use super::super::super::record::{Metric, Outcome};
 use super::super::super::trial::{PATIENCE, PATIENCE_BEFORE};
 use super::super::html::{Material, count, paragraph, seconds, table};
 use super::super::verdict;
-use super::Chapter;
+use super::{Chapter, own, rapid};
 
 pub(super) fn opening(material: &Material<'_>) -> String {
     let trials: usize = material
@@ -26,9 +27,10 @@ pub(super) fn opening(material: &Material<'_>) -> String {
     let mut text = String::from("<h1>Spanning tree as the network grows</h1>\n");
     let _ = writeln!(
         text,
-        "<p class=\"lead\">{} trials of the spanning tree protocol of IEEE 802.1D-1998, in networks of 2 to {} \
+        "<p class=\"lead\">{} trials of {}, in networks of 2 to {} \
          switches, in virtual time.</p>",
         count(trials as u64),
+        material.plan.protocol.title(),
         count(most.into())
     );
     text += "<div class=\"short\"><p><strong>In short</strong></p><ul>\n";
@@ -40,16 +42,46 @@ pub(super) fn opening(material: &Material<'_>) -> String {
 }
 
 fn findings(material: &Material<'_>) -> Vec<String> {
-    [
+    let findings = [
+        promise_finding(material),
         size_finding(material),
         depth_finding(material),
         silence_finding(material),
         circle_finding(material),
         edge_finding(material),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
+    ];
+    let mut findings: Vec<String> = findings.into_iter().flatten().collect();
+    findings.extend(own::findings(material));
+    findings
+}
+
+/// All failures of networks that stood, held against the promise.
+fn promise_finding(material: &Material<'_>) -> Option<String> {
+    let protocol = material.plan.protocol;
+    let promise = protocol.promise();
+    let failures = [Event::RootLoss, Event::RootLinkLoss, Event::SilentFailure];
+    let verdicts: Vec<_> = failures
+        .into_iter()
+        .flat_map(|event| verdict::of_event(material.points, protocol, event))
+        .collect();
+    let sum = |of: fn(&verdict::Verdict) -> usize| verdicts.iter().map(of).sum::<usize>();
+    let never = sum(|verdict| verdict.never);
+    let trials = sum(|verdict| verdict.trials) - never;
+    (trials > 0).then(|| {
+        let number = |of| count(sum(of) as u64);
+        format!(
+            "<strong>Held against the promise.</strong> Of {} networks that stood and then lost a link or their root, {} stood \
+             again within {} s, {} more within {} s, {} later, and {} not within {} s.",
+            count(trials as u64),
+            number(|verdict| verdict.direct),
+            promise.direct.as_secs(),
+            number(|verdict| verdict.indirect),
+            promise.indirect.as_secs(),
+            number(|verdict| verdict.beyond),
+            number(|verdict| verdict.unsettled),
+            PATIENCE.as_secs()
+        )
+    })
 }
 
 /// Cold starts of pods, smallest and largest.
@@ -73,11 +105,16 @@ fn size_finding(material: &Material<'_>) -> Option<String> {
     };
     Some(format!(
         "<strong>Size alone costs little.</strong> Dual-core pods start in {} s with {} switches and in {} s with {} \
-         (medians): timers decide, not the number of switches.",
+         (medians): {}, not the number of switches.",
         median(first)?,
         first.size,
         median(last)?,
-        count(last.size.into())
+        count(last.size.into()),
+        if material.plan.protocol.is_rapid() {
+            "how many switches the news must cross decides"
+        } else {
+            "timers decide"
+        }
     ))
 }
 
@@ -92,7 +129,7 @@ fn depth_finding(material: &Material<'_>) -> Option<String> {
 
 fn silence_finding(material: &Material<'_>) -> Option<String> {
     let outage = |event| {
-        let verdicts = verdict::of_event(material.points, event);
+        let verdicts = verdict::of_event(material.points, material.plan.protocol, event);
         let pods = verdicts
             .into_iter()
             .find(|verdict| verdict.family == Family::Pods)?;
@@ -159,6 +196,16 @@ pub(super) fn method(material: &Material<'_>) -> Chapter {
         PATIENCE.as_secs(),
         PATIENCE_BEFORE.as_secs()
     ));
+    body += match material.plan.protocol {
+        Protocol::Stp | Protocol::Rstp => "",
+        Protocol::Mstp => {
+            "<p>All switches are of one region without further instances: one tree, kept by the machines of MSTP. What \
+             regions do has a chapter of its own.</p>\n"
+        }
+        Protocol::Pvst | Protocol::RapidPvst => {
+            "<p>All hosts are of VLAN 1, so there is one tree. What more VLANs cost has a chapter of its own.</p>\n"
+        }
+    };
     body += "<h3>What was varied</h3>\n";
     body += &families(material);
     body += &paragraph(
@@ -234,7 +281,11 @@ fn families(material: &Material<'_>) -> String {
     )
 }
 
-pub(super) fn promises() -> Chapter {
+/// What the protocol promises.
+pub(super) fn promises(protocol: Protocol) -> Chapter {
+    if protocol.is_rapid() {
+        return rapid::promises();
+    }
     let mut body = paragraph(
         "Spanning tree has three timers, and the root's are in force everywhere. <em>Forward delay</em> (15 s): how long a \
          port that is to forward first listens, and then learns, so that nobody else forwards on old news meanwhile. \
@@ -288,11 +339,15 @@ pub(super) fn promises() -> Chapter {
 
 pub(super) fn repeat(material: &Material<'_>) -> Chapter {
     let plan = material.plan;
-    let mut command = format!("labs study domain-growth --seed {}", plan.seed);
+    let mut command = format!(
+        "labs study domain-growth --protocol {} --seed {}",
+        plan.protocol.name(),
+        plan.seed
+    );
     if let Some(trials) = plan.trials {
         let _ = write!(command, " --trials {trials}");
     }
-    if plan.size_max != 1000 {
+    if plan.size_max != plan.protocol.size_max() {
         let _ = write!(command, " --size-max {}", plan.size_max);
     }
     if plan.families.len() != Family::GROWING.len() {
@@ -317,6 +372,17 @@ pub(super) fn repeat(material: &Material<'_>) -> Chapter {
          the 99th percentile of every metric at every point; <code>charts/</code>, the pictures as SVG and PNG; \
          <code>plan.json</code>, what to repeat.",
     );
+    let tables = material.own.tables();
+    if !tables.is_empty() {
+        let names: Vec<String> = tables
+            .iter()
+            .map(|(name, _)| format!("<code>{name}</code>"))
+            .collect();
+        body += &paragraph(&format!(
+            "The figures of the protocol's own chapters are in {}.",
+            names.join(", ")
+        ));
+    }
     Chapter {
         anchor: "repeat",
         title: "Repeat it".to_owned(),
