@@ -6,10 +6,12 @@
 //!        |    |    |    |     | id   | path cost| id      | id   | age     | age    | time  | delay   |
 //! ```
 //! A TCN ends after the type. Times are in 1/256 s. Longer BPDUs than these are legal, what follows is ignored. What
-//! a multiple spanning tree BPDU adds stands in `bpdu/mst.rs`.
+//! a multiple spanning tree BPDU adds stands in `bpdu/mst.rs`, what RSTP with epochs adds in `bpdu/epoch.rs`.
 
+mod epoch;
 mod mst;
 
+pub use epoch::EpochStamp;
 pub use mst::{MSTI_RECORDS_MAX, MstBpdu, MstiRecord};
 
 use crate::id::{BridgeId, PortId};
@@ -145,6 +147,9 @@ pub struct RstBpdu {
     pub forwarding: bool,
     /// The sender agrees that the receiver forwards.
     pub agreement: bool,
+    /// What the sender says of epochs, if it has them; not part of the standard. Not sent in other BPDUs that contain
+    /// this one.
+    pub epoch: Option<EpochStamp>,
 }
 
 /// Why octets are no BPDU that a bridge processes (802.1D-1998 9.3.4).
@@ -249,7 +254,10 @@ impl Bpdu {
                 let rst = decode_rst(need::<LENGTH_CONFIG>(octets)?);
                 Ok(match mst::decode(version, rst, octets) {
                     Some(mst) => Self::Mst(Box::new(mst)),
-                    None => Self::Rst(rst),
+                    None => Self::Rst(RstBpdu {
+                        epoch: epoch::decode(octets),
+                        ..rst
+                    }),
                 })
             }
             unknown => Err(DecodeError::UnknownType(unknown)),
@@ -272,7 +280,12 @@ impl Bpdu {
                 encode_config(out, VERSION_STP, TYPE_CONFIG, 0, config);
             }
             Self::Tcn => out.extend([0, 0, VERSION_STP, TYPE_TCN]),
-            Self::Rst(rst) => encode_rst(out, VERSION_RSTP, rst),
+            Self::Rst(rst) => {
+                encode_rst(out, VERSION_RSTP, rst);
+                if let Some(stamp) = rst.epoch {
+                    epoch::encode(out, stamp);
+                }
+            }
             Self::Mst(mst) => {
                 encode_rst(out, mst::VERSION_MSTP, &mst.cist);
                 mst::encode(out, mst);
@@ -314,6 +327,7 @@ fn decode_rst(octets: &[u8; LENGTH_CONFIG]) -> RstBpdu {
         learning: flags & FLAG_LEARNING != 0,
         forwarding: flags & FLAG_FORWARDING != 0,
         agreement: flags & FLAG_AGREEMENT != 0,
+        epoch: None,
     }
 }
 

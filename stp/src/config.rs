@@ -29,6 +29,9 @@ pub struct BridgeConfig {
     pub max_hops: MaxHops,
     /// After what time a port that BPDU guard has disabled is tried again. Default `None`: when management says so.
     pub guard_recovery: Option<Duration>,
+    /// RSTP with epochs, against counting to infinity ([`Protocol::Rstp`] alone; no part of the standard, harmless to
+    /// bridges without). Default false.
+    pub epochs: bool,
 }
 
 impl BridgeConfig {
@@ -44,6 +47,7 @@ impl BridgeConfig {
             transmit_hold_count: TransmitHoldCount::default(),
             max_hops: MaxHops::default(),
             guard_recovery: None,
+            epochs: false,
         }
     }
 

@@ -92,8 +92,8 @@ mod timers;
 mod times;
 
 pub use bpdu::{
-    BPDU_LENGTH_MAX, Bpdu, ConfigBpdu, DecodeError, MSTI_RECORDS_MAX, MstBpdu, MstiRecord, RstBpdu,
-    RstRole,
+    BPDU_LENGTH_MAX, Bpdu, ConfigBpdu, DecodeError, EpochStamp, MSTI_RECORDS_MAX, MstBpdu,
+    MstiRecord, RstBpdu, RstRole,
 };
 pub use bridge::Bridge;
 pub use config::{

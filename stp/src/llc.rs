@@ -8,7 +8,7 @@
 
 use pnet_base::MacAddr;
 
-use crate::bpdu::{Bpdu, DecodeError};
+use crate::bpdu::{Bpdu, DecodeError, RstBpdu};
 
 /// The bridge group address, 01-80-C2-00-00-00: where BPDUs go.
 pub const BRIDGE_GROUP_ADDRESS: MacAddr = MacAddr(0x01, 0x80, 0xc2, 0x00, 0x00, 0x00);
@@ -73,7 +73,15 @@ pub fn shared_frame_into(out: &mut Vec<u8>, source: MacAddr, vlan: u16, tagged: 
     let payload = begin_payload(out);
     out.extend(LLC_SNAP);
     let start = out.len();
-    bpdu.encode_into(out);
+    match bpdu {
+        // The VLAN stands where the stamp would.
+        Bpdu::Rst(rst) => Bpdu::Rst(RstBpdu {
+            epoch: None,
+            ..*rst
+        })
+        .encode_into(out),
+        Bpdu::Config(_) | Bpdu::Tcn | Bpdu::Mst(_) => bpdu.encode_into(out),
+    }
     if *bpdu != Bpdu::Tcn {
         out.resize((start + TLV_AT).max(out.len()), 0);
         out.extend([0, 0, 0, 2]);

@@ -95,7 +95,7 @@ impl VlanTree {
 }
 
 impl PerVlan {
-    /// No trees and no ports. Of `config`, priority and extension are each tree's own.
+    /// No trees and no ports. Of `config`, priority and extension are each tree's own, and there are no epochs.
     #[must_use]
     pub fn new(config: BridgeConfig) -> Self {
         Self {
@@ -126,6 +126,7 @@ impl PerVlan {
             let config = BridgeConfig {
                 priority,
                 extension: id.get(),
+                epochs: false,
                 ..self.config
             };
             let held = old.next_if(|tree| tree.id == id);
@@ -239,6 +240,7 @@ impl PerVlan {
             let config = BridgeConfig {
                 priority: own.priority,
                 extension: own.extension,
+                epochs: false,
                 ..config
             };
             let now = self.now;

@@ -52,6 +52,7 @@ const SWITCH_SETTINGS: &[&str] = &[
     "hold-count",
     "max-hops",
     "guard-recovery",
+    "epochs",
 ];
 
 /// A step and its place in the file.

@@ -137,6 +137,7 @@ impl Engine {
 
     /// The box UPDATE: our own word stands on the LAN.
     fn update_information(&mut self, at: At) {
+        let vouched = self.trees[at.tree].root_vouched;
         let port = self.tp_mut(at);
         port.proposing = false;
         port.proposed = false;
@@ -146,6 +147,7 @@ impl Engine {
         port.synced &= port.agreed;
         port.port_priority = port.designated_priority;
         port.port_times = port.designated_times;
+        port.vouched = vouched;
         port.updt_info = false;
         port.info_is = InfoIs::Mine;
         // Nobody's information is held that could grow old.
@@ -190,10 +192,13 @@ impl Engine {
     }
 
     fn record_priority_and_times(&mut self, at: At) {
+        let message = self.tp(at).message;
+        let vouched = message.and_then(|message| self.vouched_of(&message));
         let port = self.tp_mut(at);
         if let Some(message) = port.message {
             port.port_priority = message.priority;
             port.port_times = message.times;
+            port.vouched = vouched;
         }
     }
 }

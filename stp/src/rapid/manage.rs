@@ -51,6 +51,7 @@ impl Engine {
             region,
             ports: Vec::new(),
             trees,
+            epoch: 0,
             now,
             marks: Marks::default(),
             taken: Transitions::new(),
@@ -299,6 +300,9 @@ impl Engine {
             Bpdu::Rst(rst) => (Message::of_rst(rst, hops), true),
             Bpdu::Mst(mst) => (Message::of_rst(&mst.cist, hops), true),
         };
+        if let Some(stamp) = message.epoch {
+            self.hear_epoch(stamp.current);
+        }
         self.trees[0].ports[index].message = Some(message);
         let mut internal = false;
         if let (Bpdu::Mst(mst), Some(region)) = (bpdu, self.region)
@@ -346,6 +350,7 @@ impl Message {
         learning: false,
         topology_change: false,
         acknowledgment: false,
+        epoch: None,
     };
 
     /// From outside: the sender is a region of its own, or speaks for its region.
@@ -367,12 +372,16 @@ impl Message {
             learning: false,
             topology_change: config.topology_change,
             acknowledgment: config.topology_change_acknowledgment,
+            epoch: None,
         }
     }
 
     /// A role that is unknown makes it a configuration BPDU (802.1D-2004 9.2.9).
     fn of_rst(rst: &RstBpdu, hops: u8) -> Self {
-        let config = Self::of_config(&rst.config, hops);
+        let config = Self {
+            epoch: rst.epoch,
+            ..Self::of_config(&rst.config, hops)
+        };
         if rst.role == RstRole::Unknown {
             return config;
         }
@@ -424,6 +433,7 @@ impl Message {
             learning: record.learning,
             topology_change: record.topology_change,
             acknowledgment: false,
+            epoch: None,
         }
     }
 }
@@ -442,6 +452,7 @@ impl Tree {
             root: Message::NOTIFICATION.priority,
             root_port: None,
             root_times: Times::default(),
+            root_vouched: config.epochs.then_some(0),
             selection: role_selection::State::InitTree,
             ports: Vec::new(),
             marks: Marks::default(),
@@ -532,6 +543,7 @@ impl TreePort {
             selected_role: PortRole::Disabled,
             port_priority: vector,
             port_times: Times::default(),
+            vouched: None,
             designated_priority: vector,
             designated_times: Times::default(),
             message: None,

@@ -16,6 +16,7 @@
 //! | `role_transition.rs` | 17.29 Port Role Transitions (13.35) |
 //! | `state_transition.rs` | 17.30 Port State Transition |
 //! | `topology_change.rs` | 17.31 Topology Change |
+//! | `epoch.rs` | RSTP with epochs, no part of the standard |
 //! | `settle.rs` | in which order machines step, and until when |
 //! | `publish.rs` | what is told of it |
 //! | `manage.rs`, `guard.rs` | management, guards |
@@ -26,6 +27,7 @@
 
 mod countdown;
 mod detection;
+mod epoch;
 mod expire;
 mod guard;
 mod information;
@@ -48,7 +50,7 @@ mod why;
 
 use core::time::Duration;
 
-use crate::bpdu::RstRole;
+use crate::bpdu::{EpochStamp, RstRole};
 use crate::config::{BridgeConfig, Inconsistency, PortConfig};
 use crate::cost::PathCost;
 use crate::event::{Action, PortRole, PortState};
@@ -77,6 +79,8 @@ pub(crate) struct Engine {
     ports: Vec<Port>,
     /// The common tree first, then instances by number. Their ports stand in the order of `ports`.
     trees: Vec<Tree>,
+    /// The present epoch, if there are epochs.
+    epoch: u32,
     now: Duration,
     /// Ports with something to do, whatever the tree.
     marks: Marks,
@@ -168,6 +172,8 @@ struct Tree {
     /// rootPortId, by index; `None` at the root.
     root_port: Option<usize>,
     root_times: Times,
+    /// The epoch in which the root vouched for its word.
+    root_vouched: Option<u32>,
     selection: role_selection::State,
     ports: Vec<TreePort>,
     marks: Marks,
@@ -199,6 +205,7 @@ struct Message {
     learning: bool,
     topology_change: bool,
     acknowledgment: bool,
+    epoch: Option<EpochStamp>,
 }
 
 /// rcvdInfo (17.21.8).
@@ -251,6 +258,8 @@ struct TreePort {
     selected_role: PortRole,
     port_priority: TreeVector,
     port_times: Times,
+    /// The epoch in which the root vouched for what is known of the LAN.
+    vouched: Option<u32>,
     designated_priority: TreeVector,
     designated_times: Times,
     /// rcvdMsg, and what it is.

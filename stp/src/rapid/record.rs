@@ -12,6 +12,10 @@ impl Engine {
             return;
         };
         let kind = self.kind_of(at, &message);
+        if self.is_dead_word(&message) {
+            // The sender is to hear of it.
+            self.new_info(at);
+        }
         let port = self.tp_mut(at);
         port.rcvd_info = kind;
         port.rival = match kind {
@@ -31,15 +35,18 @@ impl Engine {
 
     fn kind_of(&self, at: At, message: &Message) -> RcvdInfo {
         let port = self.tp(at);
-        if message.notification {
+        if message.notification || self.is_dead_word(message) {
             return RcvdInfo::Other;
         }
         let held = &port.port_priority;
         match message.role {
             RstRole::Designated => {
                 let same = message.priority == *held;
+                let differs =
+                    message.times != port.port_times || self.vouched_of(message) != port.vouched;
                 if message.priority.is_superior_to(held)
-                    || (same && message.times != port.port_times)
+                    || (same && differs)
+                    || self.is_dead(port.vouched)
                 {
                     RcvdInfo::SuperiorDesignated
                 } else if same && port.info_is == InfoIs::Received {

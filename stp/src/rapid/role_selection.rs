@@ -77,8 +77,22 @@ impl Engine {
 
     /// rootPriority, rootPortId, rootTimes: the best of this bridge's own and the ways through its ports.
     fn select_root(&mut self, tree: usize) {
+        let (before, vouched) = (self.trees[tree].root.root, self.trees[tree].root_vouched);
+        self.take_root(tree);
+        let is_lost = tree == 0 && self.trees[tree].root.root > before;
+        if is_lost && self.has_epochs() && vouched == Some(self.epoch) {
+            self.begin_epoch();
+            self.take_root(tree);
+        }
+    }
+
+    fn take_root(&mut self, tree: usize) {
         let best = self.best_path(tree);
         let own = self.bridge_priority(tree);
+        let vouched = match best {
+            Some((_, _, port)) => self.tp(At { tree, port }).vouched,
+            None => self.has_epochs().then_some(self.epoch),
+        };
         let times = match best {
             Some((_, _, port)) => self.times_one_hop_on(At { tree, port }),
             None => self.own_times(tree),
@@ -87,6 +101,7 @@ impl Engine {
         tree.root_port = best.map(|(_, _, port)| port);
         tree.root = best.map_or(own, |(path, _, _)| path);
         tree.root_times = times;
+        tree.root_vouched = vouched;
     }
 
     /// The best way to a root better than this bridge.
@@ -130,6 +145,7 @@ impl Engine {
             || held.designated_bridge.address() == own.address()
             || (at.is_common() && held.root == own)
             || shared.config.restricted_role
+            || self.is_dead(port.vouched)
         {
             return None;
         }
@@ -212,7 +228,8 @@ impl Engine {
         let port = self.tp(at);
         let differs = port.info_is != InfoIs::Mine
             || port.port_priority != port.designated_priority
-            || port.port_times != port.designated_times;
+            || port.port_times != port.designated_times
+            || port.vouched != tree.root_vouched;
         if port.info_is == InfoIs::Disabled {
             return (PortRole::Disabled, false);
         }

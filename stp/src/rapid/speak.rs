@@ -1,7 +1,7 @@
 //! What is sent (802.1D-2004 17.21.18 to 17.21.20; 802.1Q 13.26.19 to 13.26.21).
 
 use super::{Actions, At, Engine, TreePort};
-use crate::bpdu::{Bpdu, ConfigBpdu, MstBpdu, MstiRecord, RstBpdu, RstRole};
+use crate::bpdu::{Bpdu, ConfigBpdu, EpochStamp, MstBpdu, MstiRecord, RstBpdu, RstRole};
 use crate::event::{Action, PortRole};
 use crate::times::BpduTime;
 
@@ -41,6 +41,10 @@ impl Engine {
             learning: common.learning,
             forwarding: common.forwarding,
             agreement: agrees(common),
+            epoch: self.has_epochs().then_some(EpochStamp {
+                current: self.epoch,
+                vouched: self.trees[0].root_vouched,
+            }),
         };
         let bpdu = match self.region {
             None => Bpdu::Rst(rst),

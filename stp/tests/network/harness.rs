@@ -3,6 +3,7 @@
 //! ```text
 //! bridge 1 0x1000: 1=a 2=b/100 3=c/edge     # number, priority, then port=LAN with cost, `edge` or guards
 //! bridge 2 0x8000 mstp/7: 1=a               # its protocol, and the revision of its region
+//! bridge 3 0x8000 epochs: 1=a               # rstp with epochs
 //! expect 1: 1=D 2=R 3=A                     # R root, D designated, A alternate, B backup, X disabled
 //! ```
 //! A bridge's address is its number. BPDUs travel as encoded frames, one hop a millisecond, in the order sent.
@@ -106,6 +107,12 @@ impl World {
                     let number = number.parse().unwrap();
                     world.draw_bridge(number, priority, ports, times, (protocol, None));
                 }
+                ["bridge", number, priority, "epochs"] => {
+                    let number = number.parse().unwrap();
+                    let protocol = (Protocol::Rstp, None);
+                    world.draw_bridge(number, priority, ports, times, protocol);
+                    world.set_epochs(number, true);
+                }
                 ["bridge", number, priority, protocol] => {
                     let (protocol, revision) = protocol.split_once('/').unwrap_or((protocol, ""));
                     let protocol = (protocol_of(protocol), revision.parse().ok());
@@ -181,6 +188,16 @@ impl World {
             );
         }
         self.bridges.insert(number, bridge);
+    }
+
+    pub(crate) fn set_epochs(&mut self, number: u8, epochs: bool) {
+        self.act(number, |bridge, now| {
+            let config = BridgeConfig {
+                epochs,
+                ..*bridge.config()
+            };
+            bridge.configure(now, config).to_vec()
+        });
     }
 
     fn draw_expectation(&mut self, number: u8, ports: &str) {

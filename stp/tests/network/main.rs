@@ -6,6 +6,7 @@
 
 mod conformance;
 mod convergence;
+mod epochs;
 mod harness;
 mod hostile;
 mod orders;

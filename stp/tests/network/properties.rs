@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use stp::{
     Action, Bpdu, BpduTime, Bridge, BridgeConfig, BridgeId, BridgePriority, BridgeTimes,
-    ConfigBpdu, Event, Inconsistency, MstBpdu, MstiRecord, PathCost, PointToPoint, PortConfig,
-    PortId, PortPriority, PortRole, PortState, Protocol, Region, RstBpdu, RstRole, TreeId,
+    ConfigBpdu, EpochStamp, Event, Inconsistency, MstBpdu, MstiRecord, PathCost, PointToPoint,
+    PortConfig, PortId, PortPriority, PortRole, PortState, Protocol, Region, RstBpdu, RstRole,
+    TreeId,
 };
 
 use crate::harness::{World, port_number, s};
@@ -133,13 +134,21 @@ fn rst_bpdu() -> impl Strategy<Value = RstBpdu> {
         RstRole::Designated,
         RstRole::Designated,
     ]);
-    (config_bpdu(), role, any::<[bool; 4]>()).prop_map(|(config, role, flags)| RstBpdu {
-        config,
-        role,
-        proposal: flags[0],
-        learning: flags[1],
-        forwarding: flags[2],
-        agreement: flags[3],
+    let epoch = (0..4_u32, prop::option::of(0..4_u32)).prop_map(|(current, vouched)| EpochStamp {
+        current: current.max(vouched.unwrap_or(0)),
+        vouched,
+    });
+    let epoch = prop::option::of(epoch);
+    (config_bpdu(), role, any::<[bool; 4]>(), epoch).prop_map(|(config, role, flags, epoch)| {
+        RstBpdu {
+            config,
+            role,
+            proposal: flags[0],
+            learning: flags[1],
+            forwarding: flags[2],
+            agreement: flags[3],
+            epoch,
+        }
     })
 }
 
@@ -284,6 +293,7 @@ fn apply(bridge: &mut Bridge, now: std::time::Duration, step: &Step) -> Vec<Acti
         Step::Protocol(protocol) => {
             let config = BridgeConfig {
                 protocol,
+                epochs: protocol == Protocol::Rstp,
                 guard_recovery: Some(s(7)),
                 ..*bridge.config()
             };
@@ -562,6 +572,7 @@ fn nobody_tells_the_root_a_way_to_itself() {
         learning: false,
         forwarding: false,
         agreement: false,
+        epoch: None,
     };
     let steps = [Step::LinkUp(1, 1), Step::Rst(1, rst, true)];
     for step in steps {

@@ -119,6 +119,7 @@ pub fn command() -> Command {
         "hold-count",
         "max-hops",
         "guard-recovery",
+        "epochs",
         "region",
         "revision",
         "instances",

@@ -321,6 +321,7 @@ const STP_WORDS: &[&str] = &[
     "hold-count",
     "max-hops",
     "guard-recovery",
+    "epochs",
     "region",
     "revision",
     "instances",

@@ -122,6 +122,9 @@ pub struct Flags {
     /// Try a port again so long after a guard has disabled it, 1..86400 seconds [default: never]
     #[arg(long, value_name = "S")]
     pub guard_recovery: Option<String>,
+    /// RSTP: whether roots vouch for their word in numbered epochs, against counting to infinity [default: off]
+    #[arg(long, value_name = "on|off")]
+    pub epochs: Option<String>,
     /// MSTP: how many bridges deep the region may be, 6..40 [default: 20]
     #[arg(long, value_name = "N")]
     pub max_hops: Option<String>,
@@ -190,6 +193,7 @@ impl Flags {
                 ("--priorities", "priorities", &self.priorities),
                 ("--vlans", "vlans", &self.vlans),
                 ("--guard-recovery", "guard-recovery", &self.guard_recovery),
+                ("--epochs", "epochs", &self.epochs),
                 ("--max-hops", "max-hops", &self.max_hops),
                 ("--hold-count", "hold-count", &self.hold_count),
                 ("--priority", "priority", &self.priority),

@@ -122,6 +122,9 @@ fn write_stp(text: &mut String, stp: &StpConfig) -> fmt::Result {
     if let Some(after) = stp.guard_recovery {
         writeln!(text, "guard-recovery = {}", after.as_secs())?;
     }
+    if stp.epochs {
+        writeln!(text, "epochs = true")?;
+    }
     let region = &stp.instances.region;
     if region.name != stp::RegionName::default() {
         writeln!(text, "region = {}", quoted(&region.name.to_string()))?;

@@ -21,7 +21,7 @@ use crate::vlan_set::VlanSet;
 pub const DEFAULT_PROTOCOL: TreeProtocol = TreeProtocol::Rstp;
 
 /// The keys of `[stp]`.
-const STP_KEYS: [&str; 14] = [
+const STP_KEYS: [&str; 15] = [
     "enabled",
     "protocol",
     "priority",
@@ -31,6 +31,7 @@ const STP_KEYS: [&str; 14] = [
     "hold-count",
     "max-hops",
     "guard-recovery",
+    "epochs",
     "region",
     "revision",
     "instances",
@@ -69,6 +70,9 @@ pub struct StpSettings {
     /// After how many seconds a port that a guard has disabled is tried again, 1..=86400; 0: when management says so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub guard_recovery: Option<u32>,
+    /// RSTP: whether roots vouch for their word in numbered epochs, against counting to infinity.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub epochs: Option<bool>,
     /// Region: its name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
@@ -237,6 +241,7 @@ impl StpSettings {
             "hold-count" => self.hold_count = number(HOLD_COUNT_RANGE)?,
             "max-hops" => self.max_hops = number(MAX_HOPS_RANGE)?,
             "guard-recovery" => self.guard_recovery = number(RECOVERY_RANGE)?,
+            "epochs" => self.epochs = Some(settings::truth(key, value)?),
             "region" => self.region = Some(value.unwrap_or_default().to_owned()),
             "revision" => self.revision = number(REVISION_RANGE)?,
             "instances" => self.instances = parsed(key, value)?,
@@ -268,6 +273,8 @@ pub struct StpConfig {
     pub max_hops: MaxHops,
     /// After what time a port that was disabled for cause is tried again.
     pub guard_recovery: Option<Duration>,
+    /// Whether roots vouch for their word in numbered epochs.
+    pub epochs: bool,
     /// Region, VLANs and priorities of single trees.
     pub instances: Instances,
 }
@@ -282,6 +289,7 @@ impl Default for StpConfig {
             hold_count: TransmitHoldCount::default(),
             max_hops: MaxHops::default(),
             guard_recovery: None,
+            epochs: false,
             instances: Instances::default(),
         }
     }
@@ -303,6 +311,7 @@ impl StpConfig {
             transmit_hold_count: self.hold_count,
             max_hops: self.max_hops,
             guard_recovery: self.guard_recovery,
+            epochs: self.epochs,
             ..BridgeConfig::new(address)
         }
     }
@@ -335,6 +344,7 @@ impl StpConfig {
             let checked = u8::try_from(hops).ok().and_then(MaxHops::new);
             stp.max_hops = in_range("max-hops", hops, checked, MAX_HOPS_RANGE)?;
         }
+        stp.epochs = settings.epochs.unwrap_or(stp.epochs);
         match settings.guard_recovery {
             None => {}
             Some(0) => stp.guard_recovery = None,
@@ -507,6 +517,7 @@ mod tests {
             instances: Some("1:10,20 3:30".parse().unwrap()),
             priorities: Some("1:4096".parse().unwrap()),
             guard_recovery: Some(30),
+            epochs: Some(true),
             ..StpSettings::default()
         };
         let config = StpConfig::default().with(&settings).unwrap();

@@ -110,6 +110,7 @@ fn told(protocol: &str) -> Bpdu {
             learning: false,
             forwarding: false,
             agreement: false,
+            epoch: None,
         })
     } else {
         Bpdu::Config(config)

@@ -96,6 +96,7 @@ fn rst(flags: u8, vlan: u16) -> RstBpdu {
         learning: flags & 0x10 != 0,
         forwarding: flags & 0x20 != 0,
         agreement: flags & 0x40 != 0,
+        epoch: None,
     }
 }
 

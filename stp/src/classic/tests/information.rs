@@ -206,6 +206,7 @@ fn rapid_bpdus_are_counted_and_ignored() {
         learning: false,
         forwarding: false,
         agreement: false,
+        epoch: None,
     };
     assert_eq!(receive(&mut bridge, S, 1, Bpdu::Rst(rst)), []);
     assert_eq!(status(&bridge, 1).counters.rst_received, 1);

@@ -55,6 +55,7 @@ fn edge_port_forwards_at_once_until_a_bpdu_comes() {
             learning: false,
             forwarding: false,
             agreement: false,
+            epoch: None,
         }),
     ] {
         let mut bridge = Bridge::new(BridgeConfig::new(address(5)));
