@@ -27,6 +27,7 @@ pub const SCENARIOS: &[Scenario] = scenarios![
     "access-pods",
     "backup-port",
     "bridge-assurance",
+    "count-to-infinity",
     "drs",
     "edge-ports",
     "figure-eight",

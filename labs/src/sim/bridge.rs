@@ -29,6 +29,7 @@ pub struct BridgeSpec {
     pub(super) times: BridgeTimes,
     transmit_hold_count: TransmitHoldCount,
     pub(super) protocol: TreeProtocol,
+    pub(super) epochs: bool,
     pub(super) instances: Instances,
     pub(super) cam: MacTableConfig,
 }
@@ -45,6 +46,7 @@ impl BridgeSpec {
             times: BridgeTimes::default(),
             transmit_hold_count: TransmitHoldCount::default(),
             protocol: TreeProtocol::Stp,
+            epochs: false,
             instances: Instances::default(),
             cam: MacTableConfig {
                 capacity: Capacity::new(usize::from(CAM_CAPACITY)).unwrap_or_default(),
@@ -97,6 +99,13 @@ impl BridgeSpec {
         self
     }
 
+    /// With epochs, against counting to infinity, or without.
+    #[must_use]
+    pub fn epochs(mut self, epochs: bool) -> Self {
+        self.epochs = epochs;
+        self
+    }
+
     /// With this region, and these priorities of single trees.
     #[must_use]
     pub fn instances(mut self, instances: Instances) -> Self {
@@ -124,6 +133,7 @@ impl BridgeSpec {
                 priority: self.priority,
                 times: self.times,
                 transmit_hold_count: self.transmit_hold_count,
+                epochs: self.epochs,
                 ..BridgeConfig::new(self.address.unwrap_or(address))
             },
             protocol: self.protocol,

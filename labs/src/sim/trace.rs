@@ -198,7 +198,7 @@ fn bpdu_json(bpdu: &Bpdu) -> Value {
         Bpdu::Rst(rst) => ("rst", &rst.config),
         Bpdu::Mst(mst) => ("mst", &mst.cist.config),
     };
-    json!({
+    let mut value = json!({
         "type": kind,
         "root": config.root.to_string(),
         "cost": config.root_path_cost,
@@ -207,7 +207,14 @@ fn bpdu_json(bpdu: &Bpdu) -> Value {
         "age_ns": nanos(config.message_age.duration()),
         "tc": config.topology_change,
         "tca": config.topology_change_acknowledgment,
-    })
+    });
+    if let Bpdu::Rst(rst) = bpdu
+        && let Some(stamp) = rst.epoch
+    {
+        value["epoch"] = stamp.current.into();
+        value["vouched"] = stamp.vouched.into();
+    }
+    value
 }
 
 fn object(value: Value) -> Object<String, Value> {

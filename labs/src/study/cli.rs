@@ -39,6 +39,12 @@ enum Command {
     /// between a cable of the way is cut, at every offset from the move. Writes trials.csv, schedules.csv, charts and
     /// report.html.
     Announce(super::announce::cli::Announce),
+    /// Count to infinity: the root of a rapid spanning tree dies, and its word goes round those that are left.
+    ///
+    /// Lines, rings and meshes of up to 8 bridges behind a root whose cables are cut: how long somebody believes in it and
+    /// how long ports forward in a circle, by max age, transmit hold count and instant; without epochs, with epochs at
+    /// every other bridge, and at all. Writes trials.csv, trials.json, charts and report.html.
+    CountToInfinity(super::infinity::cli::CountToInfinity),
     /// Join the parts that `domain-growth --shard` wrote into one report.
     Merge {
         /// The directories the parts were written to, all of them, in any order.
@@ -135,6 +141,7 @@ pub fn run(study: &Study) -> Result<ExitCode, StudyError> {
     match &study.command {
         Command::DomainGrowth(arguments) => domain_growth(arguments),
         Command::Announce(arguments) => super::announce::cli::run(arguments),
+        Command::CountToInfinity(arguments) => super::infinity::cli::run(arguments),
         Command::Merge { parts, out } => {
             let (plan, records) = merge::read(parts)?;
             create(out)?;

@@ -24,6 +24,7 @@ mod depth;
 mod families;
 mod graph;
 mod hosts;
+pub mod infinity;
 pub mod merge;
 mod meter;
 mod network;
