@@ -10,7 +10,7 @@
 //! (transmit hold count), and which bridges have epochs. `trial` lets the root die in virtual time and counts how long
 //! somebody still believes in it, and how long ports forward in a circle meanwhile.
 //!
-//! Times are whole milliseconds; every cable takes [`CABLE`].
+//! Times are whole milliseconds; every cable takes one.
 
 mod charts;
 pub mod cli;
