@@ -73,7 +73,7 @@ topology:
   links:
     - endpoints: [\"h1:e\", \"h2:e\"]
 steps:
-  - check: {ping: {from: h1, to: h2}, pass: there it is}
+  - check: {ping: {from: h1, to: h2}, pass: there it is, wait: 10s}
   - link: {down: \"h1:e\"}
   - check: {ping: {from: h1, to: h2}, pass: not seen, fail: the cable is out}
   - wait: 1h
