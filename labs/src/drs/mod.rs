@@ -2,7 +2,7 @@
 //!
 //! The planner is a value without clock and I/O: [`Planner::decide`] takes the loads, the places of the VMs and what the
 //! network does not allow, and returns one choice with its reason, and every other move with the reason it was not chosen.
-//! [`run`] asks it once a round and does what it chose, in virtual time or in namespaces: [`run::Cluster`] is what a world
+//! `run.rs` asks it once a round and does what it chose, in virtual time or in namespaces: its `Cluster` is what a world
 //! has to offer for that.
 //!
 //! Loads of VMs are percent of one processor core, as `top` has them; loads of hosts are percent of what the host has.
