@@ -333,7 +333,9 @@ impl<'a> Migration<'a> {
             let is_known = self.is_completed || self.source.gone.is_some();
             return (is_known || waited(self.resumed)).then_some(End::Moved);
         }
-        if waited(self.source.gone) {
+        // A target that gets no more gives up: where both are gone, whichever was seen first, the source went first.
+        let is_source_gone = self.source.gone.is_some();
+        if waited(self.source.gone) || is_source_gone && waited(self.target.gone) {
             return Some(End::Failed("the source's QEMU died".to_owned()));
         }
         if waited(self.target.gone) {
