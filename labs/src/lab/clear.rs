@@ -75,15 +75,5 @@ fn namespace(record: &Record) -> Option<&str> {
 }
 
 fn identity(record: &Record) -> Option<process::Identity> {
-    match record {
-        Record::Process { identity, .. } => Some(*identity),
-        Record::Owner { .. }
-        | Record::Namespace { .. }
-        | Record::Socket { .. }
-        | Record::Ended { .. }
-        | Record::Up
-        | Record::Link { .. }
-        | Record::Connected { .. }
-        | Record::Power { .. } => None,
-    }
+    record.process().map(|(_, _, identity)| identity)
 }

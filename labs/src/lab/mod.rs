@@ -171,22 +171,11 @@ impl Lab {
     pub fn processes(&self) -> Vec<(String, String, Identity)> {
         let records = self.journal().read();
         let ended = state::ended(&records);
-        let process = |record| match record {
-            Record::Process {
-                node,
-                role,
-                identity,
-            } => (!ended.contains(&identity)).then_some((node, role, identity)),
-            Record::Owner { .. }
-            | Record::Namespace { .. }
-            | Record::Socket { .. }
-            | Record::Ended { .. }
-            | Record::Up
-            | Record::Link { .. }
-            | Record::Connected { .. }
-            | Record::Power { .. } => None,
-        };
-        records.into_iter().filter_map(process).collect()
+        let processes = records.iter().filter_map(Record::process);
+        processes
+            .filter(|(_, _, identity)| !ended.contains(identity))
+            .map(|(node, role, identity)| (node.to_owned(), role.to_owned(), identity))
+            .collect()
     }
 
     /// The host a VM runs on now, if it runs. While it moves, that is the one it leaves.

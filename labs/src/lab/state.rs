@@ -78,6 +78,27 @@ pub(super) enum Record {
     },
 }
 
+impl Record {
+    /// Node, role and identity, of a process that was started.
+    pub(super) fn process(&self) -> Option<(&str, &str, Identity)> {
+        match self {
+            Self::Process {
+                node,
+                role,
+                identity,
+            } => Some((node, role, *identity)),
+            Self::Owner { .. }
+            | Self::Namespace { .. }
+            | Self::Socket { .. }
+            | Self::Ended { .. }
+            | Self::Up
+            | Self::Link { .. }
+            | Self::Connected { .. }
+            | Self::Power { .. } => None,
+        }
+    }
+}
+
 /// What steps have done to a lab so far.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Live {
@@ -294,20 +315,9 @@ pub(super) fn condition(records: &[Record]) -> Condition {
 /// Whether a process of this role may be gone and the lab be whole: a client that watched a move, and a VM that another
 /// process has or has become. Both are left by a move whose runner was killed.
 fn is_replaced(records: &[Record], role: &str) -> bool {
-    let is_it = |record: &Record| match record {
-        Record::Process {
-            role: it, identity, ..
-        } => it == role && identity.is_alive(),
-        Record::Owner { .. }
-        | Record::Namespace { .. }
-        | Record::Socket { .. }
-        | Record::Ended { .. }
-        | Record::Up
-        | Record::Link { .. }
-        | Record::Connected { .. }
-        | Record::Power { .. } => false,
-    };
-    is_probe(role) || is_machine(role) && records.iter().any(is_it)
+    let mut processes = records.iter().filter_map(Record::process);
+    is_probe(role)
+        || is_machine(role) && processes.any(|(_, it, identity)| it == role && identity.is_alive())
 }
 
 /// The processes that were ended on purpose.

@@ -13,6 +13,15 @@ use plotters::prelude::{BitMapBackend, IntoDrawingArea, SVGBackend};
 pub(super) use axis::Scale;
 pub(super) use marker::Look;
 
+/// Milliseconds as an axis of seconds has them.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "milliseconds of minutes are far below 2^52"
+)]
+pub(super) const fn seconds(millis: i64) -> f64 {
+    millis as f64 / 1e3
+}
+
 /// Pixels of a chart in SVG; PNGs have twice as many.
 const WIDTH: u32 = 960;
 const HEIGHT: u32 = 540;

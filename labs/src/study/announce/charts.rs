@@ -3,7 +3,7 @@
 use super::plan::Plan;
 use super::table::Contender;
 use super::{Record, Schedule, Sender, Tree};
-use crate::study::plot::{Chart, Dot, Guide, Look, Scale, Series};
+use crate::study::plot::{Chart, Dot, Guide, Look, Scale, Series, seconds};
 
 const ONE: &str = "one case each: virtual time has no spread";
 
@@ -17,14 +17,6 @@ pub(super) fn all(plan: &Plan, records: &[Record], contenders: &[Contender]) -> 
     ];
     charts.retain(|chart| !chart.is_empty());
     charts
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "milliseconds of minutes are far below 2^52"
-)]
-fn seconds(millis: i64) -> f64 {
-    millis as f64 / 1e3
 }
 
 fn dot(x: f64, y: i64) -> Dot {

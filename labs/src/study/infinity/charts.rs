@@ -1,7 +1,7 @@
 //! The pictures.
 
 use super::{Case, Epochs, Record, Shape};
-use crate::study::plot::{Chart, Dot, Guide, Look, Scale, Series};
+use crate::study::plot::{Chart, Dot, Guide, Look, Scale, Series, seconds};
 
 const SPREAD: &str = "least, median and greatest of five instants within a hello time";
 /// The least that is drawn on an axis of ratios.
@@ -20,14 +20,6 @@ pub(super) fn all(records: &[Record]) -> Vec<Chart> {
     ];
     charts.retain(|chart| !chart.is_empty());
     charts
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "milliseconds of minutes are far below 2^52"
-)]
-fn seconds(millis: i64) -> f64 {
-    millis as f64 / 1e3
 }
 
 /// A dot for every `x` among the records that `belongs` picks, over the offsets.
