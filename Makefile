@@ -36,7 +36,7 @@ setup: ## install the peers the tests talk to (Debian packages)
 
 test: setup ## every test, peers and namespaces included
 	$(CARGO) build --locked --workspace --bins
-	$(CARGO) test --locked --workspace
+	$(CARGO) test --locked --workspace --no-fail-fast
 
 # libFuzzer's instrumentation, from options of the stable compiler. The host is named so that only what is fuzzed gets it.
 FUZZ_SECONDS ?= 60

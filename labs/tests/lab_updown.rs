@@ -254,7 +254,11 @@ fn without_privilege_it_is_said_what_is_missing_and_nothing_is_made() {
     let public = tempfile::tempdir().unwrap();
     std::fs::set_permissions(public.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
     let program = public.path().join("labs");
-    std::fs::copy(env!("CARGO_BIN_EXE_labs"), &program).unwrap();
+    // Another process writes the copy: a descriptor of ours, open for writing, could pass to the child of another
+    // test, and for as long the copy could not be run (`ETXTBSY`).
+    let mut copy = Command::new("cp");
+    copy.arg(env!("CARGO_BIN_EXE_labs")).arg(&program);
+    assert!(copy.status().unwrap().success());
     let mut command = Command::new(&program);
     command
         .arg("--run-dir")

@@ -10,7 +10,7 @@ mod support;
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 use nix::sys::signal::{Signal, kill};
@@ -20,6 +20,18 @@ use support::{Namespace, eventually};
 
 /// A user without any privilege.
 const NOBODY: u32 = 65534;
+
+/// Gives `place` to [`NOBODY`], with a copy of the program in it: other people's directories may keep him out.
+/// Another process writes the copy. A descriptor of ours that is open for writing would pass, while another test's
+/// child is between fork and exec, to that child, and for as long the copy could not be run (`ETXTBSY`).
+fn nobodys_switchd(place: &Path) -> PathBuf {
+    std::os::unix::fs::chown(place, Some(NOBODY), Some(NOBODY)).unwrap();
+    let program = place.join("switchd");
+    let mut copy = Command::new("cp");
+    copy.arg(env!("CARGO_BIN_EXE_switchd")).arg(&program);
+    assert!(copy.status().unwrap().success());
+    program
+}
 
 /// A running daemon; killed if the test fails.
 struct Process(Option<Child>);
@@ -177,10 +189,7 @@ fn without_privilege_it_says_what_is_missing_and_how_to_get_it() {
     let here = Namespace::new();
     here.ip("link add v1 type veth peer name v2");
     let run_dir = tempfile::tempdir().unwrap();
-    std::os::unix::fs::chown(run_dir.path(), Some(NOBODY), Some(NOBODY)).unwrap();
-    // A place that nobody else's directories keep closed.
-    let program = run_dir.path().join("switchd");
-    std::fs::copy(env!("CARGO_BIN_EXE_switchd"), &program).unwrap();
+    let program = nobodys_switchd(run_dir.path());
     for arguments in ["--tap q1", "--packet v1"] {
         let output = here.run(|| {
             Command::new(&program)
@@ -208,9 +217,7 @@ fn without_privilege_it_says_what_is_missing_and_how_to_get_it() {
 #[test]
 fn root_of_a_user_namespace_is_privilege_enough_for_packet_ports() {
     let run_dir = tempfile::tempdir().unwrap();
-    std::os::unix::fs::chown(run_dir.path(), Some(NOBODY), Some(NOBODY)).unwrap();
-    let program = run_dir.path().join("switchd");
-    std::fs::copy(env!("CARGO_BIN_EXE_switchd"), &program).unwrap();
+    let program = nobodys_switchd(run_dir.path());
     let unshared = |script: &str| {
         let mut command = Command::new("unshare");
         command
