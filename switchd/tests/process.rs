@@ -217,7 +217,7 @@ fn without_privilege_it_says_what_is_missing_and_how_to_get_it() {
 #[test]
 fn root_of_a_user_namespace_is_privilege_enough_for_packet_ports() {
     let run_dir = tempfile::tempdir().unwrap();
-    let program = nobodys_switchd(run_dir.path());
+    nobodys_switchd(run_dir.path());
     let unshared = |script: &str| {
         let mut command = Command::new("unshare");
         command
