@@ -1,6 +1,6 @@
 //! Pictures of rings that heal.
 
-use super::{Failure, HoldCount, Ring, TRIALS, fit, of, spreads};
+use super::{Failure, HoldCount, Ring, Sizes, TRIALS, fit, of, spreads};
 use crate::study::plot::{Chart, Dot, Look, Scale, Series};
 
 const HANDSHAKES: &str = "handshakes one after the other, by the law: N − 3 (even N) or N − 2 (odd) for a cable, 2N − 5 for the root";
@@ -18,7 +18,7 @@ pub(in crate::study) fn law(rings: &[Ring]) -> Chart {
             failure.handshakes(switches)
         });
         let count = hold_count.value().get();
-        let line = fit(rings, failure, hold_count).map(|fit| {
+        let line = fit(rings, failure, hold_count, Sizes::All).map(|fit| {
             let at = |x: f64| Dot {
                 x,
                 y: Some([fit.constant + x * fit.slope; 3]),

@@ -2,7 +2,7 @@
 
 use switchd::TreeProtocol;
 
-use super::super::super::own::law::{self, Failure, HoldCount, Ring};
+use super::super::super::own::law::{self, Failure, HoldCount, Ring, Sizes};
 use super::super::super::own::load;
 use super::super::super::own::regions::{self, Case};
 use super::super::html::{Material, count, figure, paragraph, table};
@@ -38,9 +38,10 @@ pub(super) fn findings(material: &Material<'_>) -> Vec<String> {
 }
 
 fn law_finding(rings: &[Ring]) -> Option<String> {
-    let fit = law::fit(rings, Failure::RootLink, HoldCount::Default)?;
-    let free = law::fit(rings, Failure::Root, HoldCount::Most)?;
-    let held = law::fit(rings, Failure::Root, HoldCount::Default)?;
+    let fit = |failure, hold_count| law::fit(rings, failure, hold_count, Sizes::All);
+    let held = fit(Failure::Root, HoldCount::Default)?;
+    let free = fit(Failure::Root, HoldCount::Most)?;
+    let fit = fit(Failure::RootLink, HoldCount::Default)?;
     Some(format!(
         "<strong>Rings {} the published law.</strong> Where a hop takes {} ms, each switch more makes a ring whose cable is \
          cut heal {:.1} ms later (R² {:.4}). When the root dies it takes twice as long (R² {:.4}), unless the transmit hold \
@@ -153,7 +154,11 @@ fn law_table(rings: &[Ring]) -> String {
         .flat_map(|failure| HoldCount::ALL.map(|hold_count| (failure, hold_count)));
     let rows: Vec<_> = lines
         .filter_map(|(failure, hold_count)| {
-            let fit = law::fit(rings, failure, hold_count)?;
+            let fit = |sizes| law::fit(rings, failure, hold_count, sizes);
+            let [even, odd] = [Sizes::Even, Sizes::Odd].map(|sizes| {
+                fit(sizes).map_or_else(String::new, |fit| format!("{:.4}", fit.r_squared))
+            });
+            let fit = fit(Sizes::All)?;
             let mine = || law::of(rings, failure, hold_count);
             let slowest = mine().map(|ring| ring.recovery).max()?;
             let busiest = mine().map(|ring| ring.busiest).max()?;
@@ -165,6 +170,8 @@ fn law_table(rings: &[Ring]) -> String {
                 failure.title().to_owned(),
                 hold_count.value().get().to_string(),
                 format!("{:.4}", fit.r_squared),
+                even,
+                odd,
                 format!("{:.1} ms", 1000.0 * fit.constant),
                 format!("{:.2} ms", 1000.0 * fit.slope),
                 format!("{:.0} ms", 1000.0 * slowest.as_secs_f64()),
@@ -180,6 +187,8 @@ fn law_table(rings: &[Ring]) -> String {
             "failure",
             "transmit<br>hold count",
             "R² of<br>the law",
+            "even <em>N</em>",
+            "odd <em>N</em>",
             "T<sub>L</sub>, at no<br>handshake",
             "T<sub>PA</sub>, for<br>each",
             "slowest<br>ring",
