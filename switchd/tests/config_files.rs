@@ -233,6 +233,14 @@ fn every_bad_flag_is_refused_with_its_place() {
             "p1:priority=5: priority: '5' is not a port priority (0..240 in steps of 16)",
         ),
         ("p1:access", "p1:access: access: needs a value: access=…"),
+        (
+            "--protocol rtsp",
+            "--protocol: 'rtsp' is none of off, stp, rstp, mstp, pvst, rapid-pvst",
+        ),
+        (
+            "--hello 11",
+            "--hello: '11' is not a time in seconds (1..10)",
+        ),
         ("--stp maybe", "--stp: enabled: 'maybe' is not on or off"),
         (
             "--static-mac 52:54:00:00:00:05",

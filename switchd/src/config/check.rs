@@ -52,6 +52,16 @@ impl RawConfig {
     }
 }
 
+/// What a message says beyond the place: a flag names its key.
+fn unsaid<'a>(at: &Origin, message: &'a str) -> &'a str {
+    let key = match at {
+        Origin::Flag(flag) => flag.strip_prefix("--"),
+        Origin::Line { .. } | Origin::File(_) | Origin::Nowhere => None,
+    };
+    key.and_then(|key| message.strip_prefix(key)?.strip_prefix(": "))
+        .unwrap_or(message)
+}
+
 struct Checker {
     problems: Vec<Problem>,
 }
@@ -59,6 +69,8 @@ struct Checker {
 impl Checker {
     fn problem(&mut self, at: &Origin, title: &str, message: impl core::fmt::Display) {
         let separator = if title.is_empty() { "" } else { ": " };
+        let message = message.to_string();
+        let message = unsaid(at, &message);
         self.problems.push(Problem {
             at: at.clone(),
             message: format!("{title}{separator}{message}"),
