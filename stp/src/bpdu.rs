@@ -8,7 +8,7 @@
 //! A TCN ends after the type. Times are in 1/256 s. Longer BPDUs than these are legal, what follows is ignored. What
 //! a multiple spanning tree BPDU adds stands in `bpdu/mst.rs`, what RSTP with epochs adds in `bpdu/epoch.rs`.
 
-mod epoch;
+pub(crate) mod epoch;
 mod mst;
 
 pub use epoch::EpochStamp;
@@ -27,8 +27,9 @@ const VERSION_RSTP: u8 = 2;
 const LENGTH_TCN: usize = 4;
 const LENGTH_CONFIG: usize = 35;
 const LENGTH_RST: usize = 36;
-/// The longest BPDU that [`Bpdu::encode`] writes, in octets: multiple spanning tree with 64 records.
-pub const BPDU_LENGTH_MAX: usize = mst::LENGTH_MST + MSTI_RECORDS_MAX * mst::LENGTH_RECORD;
+/// The longest BPDU that [`Bpdu::encode`] writes, in octets: multiple spanning tree with 64 records, and epochs.
+pub const BPDU_LENGTH_MAX: usize =
+    mst::LENGTH_MST + MSTI_RECORDS_MAX * mst::LENGTH_RECORD + epoch::LENGTH_MAX;
 
 const FLAG_TOPOLOGY_CHANGE: u8 = 0x01;
 const FLAG_PROPOSAL: u8 = 0x02;
@@ -147,8 +148,7 @@ pub struct RstBpdu {
     pub forwarding: bool,
     /// The sender agrees that the receiver forwards.
     pub agreement: bool,
-    /// What the sender says of epochs, if it has them; not part of the standard. Not sent in other BPDUs that contain
-    /// this one.
+    /// What the sender says of epochs, if it has them; not part of the standard.
     pub epoch: Option<EpochStamp>,
 }
 
@@ -255,7 +255,7 @@ impl Bpdu {
                 Ok(match mst::decode(version, rst, octets) {
                     Some(mst) => Self::Mst(Box::new(mst)),
                     None => Self::Rst(RstBpdu {
-                        epoch: epoch::decode(octets),
+                        epoch: epoch::decode(&octets[LENGTH_RST..]).0,
                         ..rst
                     }),
                 })

@@ -40,6 +40,8 @@ pub struct Bridge {
     /// The region's trees besides the common one, by number.
     instances: Vec<(TreeId, TreeConfig)>,
     actions: Vec<Action>,
+    /// The first of the ports' `recovery_due`.
+    recovery_due: Option<Duration>,
     deadline: Option<Duration>,
 }
 
@@ -121,6 +123,7 @@ impl Bridge {
             region,
             instances: Vec::new(),
             actions: Vec::new(),
+            recovery_due: None,
             deadline: None,
         }
     }
@@ -481,8 +484,7 @@ impl Bridge {
             Engine::Classic(tree) => tree.deadline(),
             Engine::Rapid(engine) => engine.deadline(),
         };
-        let recovery = self.ports.iter().filter_map(|port| port.recovery_due);
-        self.deadline = engine.into_iter().chain(recovery).min();
+        self.deadline = engine.into_iter().chain(self.recovery_due).min();
         if let Engine::Classic(_) = self.engine {
             self.filter();
         }

@@ -29,7 +29,7 @@ pub struct BridgeConfig {
     pub max_hops: MaxHops,
     /// After what time a port that BPDU guard has disabled is tried again. Default `None`: when management says so.
     pub guard_recovery: Option<Duration>,
-    /// RSTP with epochs, against counting to infinity ([`Protocol::Rstp`] alone; no part of the standard, harmless to
+    /// Epochs in every tree, against counting to infinity (of the rapid protocols; no part of the standard, harmless to
     /// bridges without). Default false.
     pub epochs: bool,
 }

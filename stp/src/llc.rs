@@ -3,12 +3,12 @@
 //!
 //! ```text
 //! IEEE  01-80-C2-00-00-00 | source | length | 42 42 03                | BPDU
-//! SSTP  01-00-0C-CC-CC-CD | source | [tag] length | aa aa 03 00 00 0c 01 0b | BPDU, 36 octets | 0000 0002 VLAN
+//! SSTP  01-00-0C-CC-CC-CD | source | [tag] length | aa aa 03 00 00 0c 01 0b | BPDU, 36 octets | 0000 0002 VLAN | [epoch]
 //! ```
 
 use pnet_base::MacAddr;
 
-use crate::bpdu::{Bpdu, DecodeError, RstBpdu};
+use crate::bpdu::{Bpdu, DecodeError, RstBpdu, epoch};
 
 /// The bridge group address, 01-80-C2-00-00-00: where BPDUs go.
 pub const BRIDGE_GROUP_ADDRESS: MacAddr = MacAddr(0x01, 0x80, 0xc2, 0x00, 0x00, 0x00);
@@ -43,7 +43,7 @@ pub struct SharedBpdu {
 }
 
 /// `bpdu` as a frame to the bridge group address from `source`, the address of the sending port: 52 octets of a
-/// configuration BPDU, 21 of a TCN, 53 of an RST BPDU, 119 and more of a multiple spanning tree BPDU; untagged, without
+/// configuration BPDU, 21 of a TCN, 53 of an RST BPDU (64 with an epoch), 119 and more of a multiple spanning tree BPDU; untagged, without
 /// padding and check sequence. A medium with a minimum length must be given padding by whoever sends.
 #[must_use]
 pub fn frame(source: MacAddr, bpdu: &Bpdu) -> Vec<u8> {
@@ -73,19 +73,28 @@ pub fn shared_frame_into(out: &mut Vec<u8>, source: MacAddr, vlan: u16, tagged: 
     let payload = begin_payload(out);
     out.extend(LLC_SNAP);
     let start = out.len();
-    match bpdu {
-        // The VLAN stands where the stamp would.
-        Bpdu::Rst(rst) => Bpdu::Rst(RstBpdu {
-            epoch: None,
-            ..*rst
-        })
-        .encode_into(out),
-        Bpdu::Config(_) | Bpdu::Tcn | Bpdu::Mst(_) => bpdu.encode_into(out),
-    }
+    let stamp = match bpdu {
+        // The VLAN stands where the stamp would, which follows it.
+        Bpdu::Rst(rst) => {
+            let plain = RstBpdu {
+                epoch: None,
+                ..*rst
+            };
+            Bpdu::Rst(plain).encode_into(out);
+            rst.epoch
+        }
+        Bpdu::Config(_) | Bpdu::Tcn | Bpdu::Mst(_) => {
+            bpdu.encode_into(out);
+            None
+        }
+    };
     if *bpdu != Bpdu::Tcn {
         out.resize((start + TLV_AT).max(out.len()), 0);
         out.extend([0, 0, 0, 2]);
         out.extend(vlan.to_be_bytes());
+    }
+    if let Some(stamp) = stamp {
+        epoch::encode_shared(out, stamp);
     }
     end_payload(out, payload);
 }
@@ -97,7 +106,7 @@ fn begin_payload(out: &mut Vec<u8>) -> usize {
 }
 
 fn end_payload(out: &mut [u8], payload: usize) {
-    let length = u16::try_from(out.len() - payload).expect("a BPDU has at most 1126 octets");
+    let length = u16::try_from(out.len() - payload).expect("a BPDU has at most 1463 octets");
     out[payload - 2..payload].copy_from_slice(&length.to_be_bytes());
 }
 
@@ -140,7 +149,11 @@ pub fn unframe_shared(frame: &[u8]) -> Result<SharedBpdu, DecodeError> {
             });
         }
     };
-    let bpdu = Bpdu::decode(octets)?;
+    let mut bpdu = Bpdu::decode(octets)?;
+    if let Bpdu::Rst(rst) = &mut bpdu {
+        let behind = octets.get(TLV_AT + TLV_LENGTH..).unwrap_or_default();
+        rst.epoch = epoch::decode_shared(behind);
+    }
     let vlan = match bpdu {
         Bpdu::Tcn => None,
         Bpdu::Config(_) | Bpdu::Rst(_) | Bpdu::Mst(_) => Some(vlan_after(octets)?),
@@ -200,6 +213,7 @@ fn payload(frame: &[u8], at: usize, need: usize) -> Result<&[u8], DecodeError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bpdu::EpochStamp;
     use proptest::prelude::*;
 
     const PORT: MacAddr = MacAddr(2, 0, 0, 0, 1, 5);
@@ -283,6 +297,34 @@ mod tests {
         made.clear();
         shared_frame_into(&mut made, PORT, 5, true, &bpdu);
         assert_eq!(made, tagged);
+    }
+
+    #[test]
+    fn a_stamp_of_epochs_follows_the_vlan() {
+        let plain = shared_octets(&[], 5);
+        let Ok(SharedBpdu {
+            bpdu: Bpdu::Rst(rst),
+            ..
+        }) = unframe_shared(&plain)
+        else {
+            panic!("not an RST BPDU");
+        };
+        let stamp = EpochStamp {
+            current: 3,
+            vouched: true,
+        };
+        let stamped = Bpdu::Rst(RstBpdu {
+            epoch: Some(stamp),
+            ..rst
+        });
+        let mut made = Vec::new();
+        shared_frame_into(&mut made, PORT, 5, false, &stamped);
+        assert_eq!(made[14..plain.len()], plain[14..]);
+        assert_eq!(made[plain.len()..], *b"\x41\x4c\0\x05\x01\0\0\0\x03");
+        let back = unframe_shared(&made).unwrap();
+        assert_eq!((back.vlan, back.bpdu), (Some(5), stamped));
+        made[plain.len()] = 0;
+        assert_eq!(unframe_shared(&made).unwrap().bpdu, Bpdu::Rst(rst));
     }
 
     #[test]

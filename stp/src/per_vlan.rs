@@ -25,6 +25,8 @@ pub const TREES_PER_CALL: usize = 64;
 /// How long an inconsistency is held after it was last seen, in hello times: as long as rapid bridges believe what they
 /// heard (802.1D-2004 17.21.23).
 const HOLD_HELLO_TIMES: u32 = 3;
+/// The greatest legal hello time (802.1D-1998 Table 8-3); no BPDU makes an inconsistency last longer than three of it.
+const HELLO_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// An action, and in which VLAN's tree; what concerns a port in all trees is in [`TreeId::COMMON`].
 pub type TreeAction = (TreeId, Action);
@@ -88,6 +90,10 @@ impl Port {
 }
 
 impl VlanTree {
+    fn holds(&self, port: PortNumber) -> bool {
+        self.holds.iter().any(|hold| hold.port == port)
+    }
+
     fn deadline(&self) -> Option<Duration> {
         let holds = self.holds.iter().map(|hold| hold.until);
         self.bridge.deadline().into_iter().chain(holds).min()
@@ -95,7 +101,7 @@ impl VlanTree {
 }
 
 impl PerVlan {
-    /// No trees and no ports. Of `config`, priority and extension are each tree's own, and there are no epochs.
+    /// No trees and no ports. Of `config`, priority and extension are each tree's own, as are its epochs, if there are.
     #[must_use]
     pub fn new(config: BridgeConfig) -> Self {
         Self {
@@ -126,7 +132,6 @@ impl PerVlan {
             let config = BridgeConfig {
                 priority,
                 extension: id.get(),
-                epochs: false,
                 ..self.config
             };
             let held = old.next_if(|tree| tree.id == id);
@@ -240,7 +245,6 @@ impl PerVlan {
             let config = BridgeConfig {
                 priority: own.priority,
                 extension: own.extension,
-                epochs: false,
                 ..config
             };
             let now = self.now;
@@ -327,7 +331,8 @@ impl PerVlan {
         &self.actions
     }
 
-    /// A BPDU of a VLAN's tree has arrived. Costs what [`Bridge::handle`] does.
+    /// A BPDU of a VLAN's tree has arrived. Costs what [`Bridge::handle`] does. Nothing comes of it where the port
+    /// [is held](Self::is_held).
     #[must_use]
     pub fn receive(
         &mut self,
@@ -340,6 +345,7 @@ impl PerVlan {
         let now = self.now;
         if !self.trips(number)
             && let Ok(index) = self.find_tree(tree)
+            && !self.trees[index].holds(number)
         {
             let event = Event::Received { port: number, bpdu };
             self.act(index, |bridge| bridge.handle(now, event));
@@ -348,14 +354,19 @@ impl PerVlan {
         &self.actions
     }
 
-    /// The two ends of a link do not agree about the VLAN: the port does not forward in `tree` for three hello times from
-    /// now, and begins again then.
+    /// The two ends of a link do not agree about the VLAN, as `bpdu` shows: the port does not forward in `tree` for three
+    /// hello times from now (its own or those of `bpdu`, whichever is longer), and begins again then.
+    ///
+    /// Until then it hears nothing there, and so is designated, as in the trade: a port that took the far end's word might
+    /// be the root port, and silent, and the far end, which learns of the disagreement from BPDUs only, would let go and
+    /// be held again by turns.
     pub fn hold(
         &mut self,
         now: Duration,
         number: PortNumber,
         tree: TreeId,
         reason: Inconsistency,
+        bpdu: &Bpdu,
     ) -> &[TreeAction] {
         self.begin(now);
         let Ok(index) = self.find_tree(tree) else {
@@ -365,7 +376,7 @@ impl PerVlan {
         let Some(status) = tree.bridge.port(number) else {
             return &self.actions;
         };
-        let hello = tree.bridge.tree(TreeId::COMMON).times.hello_time;
+        let hello = hello_time_of(bpdu).max(self.config.times.hello_time());
         let until = self.now.saturating_add(hello * HOLD_HELLO_TIMES);
         if let Some(hold) = tree.holds.iter_mut().find(|hold| hold.port == number) {
             hold.until = until;
@@ -383,6 +394,7 @@ impl PerVlan {
             }
             self.actions
                 .push((id, set_inconsistent(number, id, Some(reason))));
+            self.restart(index, number);
         }
         self.requeue(index);
         &self.actions
@@ -462,6 +474,13 @@ impl PerVlan {
         }
     }
 
+    /// Whether the port is [held](Self::hold) in a tree.
+    #[must_use]
+    pub fn is_held(&self, number: PortNumber, tree: TreeId) -> bool {
+        let tree = self.find_tree(tree);
+        tree.is_ok_and(|index| self.trees[index].holds(number))
+    }
+
     fn find(&self, number: PortNumber) -> Result<usize, usize> {
         self.ports.binary_search_by_key(&number, |port| port.number)
     }
@@ -514,7 +533,7 @@ impl PerVlan {
     /// old.
     fn release(&mut self, index: usize) {
         let now = self.now;
-        let tree = &mut self.trees[index];
+        let tree = &self.trees[index];
         let over: Vec<PortNumber> = tree
             .holds
             .iter()
@@ -523,15 +542,21 @@ impl PerVlan {
             .collect();
         for number in over {
             let id = self.trees[index].id;
-            self.act(index, |bridge| {
-                bridge.handle(now, Event::LinkDown { port: number })
-            });
             self.trees[index].holds.retain(|hold| hold.port != number);
             self.actions.push((id, set_inconsistent(number, id, None)));
-            if let Ok(port) = self.find(number) {
-                let port = self.ports[port];
-                self.start(index, &port);
-            }
+            self.restart(index, number);
+        }
+    }
+
+    /// A port begins again in a tree, from discarding.
+    fn restart(&mut self, index: usize, number: PortNumber) {
+        let now = self.now;
+        self.act(index, |bridge| {
+            bridge.handle(now, Event::LinkDown { port: number })
+        });
+        if let Ok(port) = self.find(number) {
+            let port = self.ports[port];
+            self.start(index, &port);
         }
     }
 
@@ -579,6 +604,16 @@ impl PerVlan {
     }
 }
 
+fn hello_time_of(bpdu: &Bpdu) -> Duration {
+    let said = match bpdu {
+        Bpdu::Config(config) => config.hello_time,
+        Bpdu::Rst(rst) => rst.config.hello_time,
+        Bpdu::Mst(mst) => mst.cist.config.hello_time,
+        Bpdu::Tcn => return Duration::ZERO,
+    };
+    said.duration().min(HELLO_TIME_MAX)
+}
+
 fn set_state(port: PortNumber, tree: TreeId) -> Action {
     let state = PortState::Blocking;
     Action::SetState { port, tree, state }
@@ -596,7 +631,8 @@ const fn set_inconsistent(
     }
 }
 
-/// Takes over a bridge's actions as those of the tree `id`. A port that is held is not told to learn or forward.
+/// Takes over a bridge's actions as those of the tree `id`. A port that is held is not told to learn or forward,
+/// nor is it on its way there.
 fn take(into: &mut Vec<TreeAction>, id: TreeId, holds: &[Hold], actions: &[Action]) {
     for action in actions {
         let mut action = action.clone();
@@ -604,9 +640,12 @@ fn take(into: &mut Vec<TreeAction>, id: TreeId, holds: &[Hold], actions: &[Actio
             Action::Transmit { .. } => {}
             Action::SetState { port, tree, state } => {
                 *tree = id;
-                let is_held = holds.iter().any(|hold| hold.port == *port);
-                if is_held && state.learns() {
-                    continue;
+                if holds.iter().any(|hold| hold.port == *port) {
+                    match *state {
+                        PortState::Learning | PortState::Forwarding => continue,
+                        PortState::Listening => *state = PortState::Blocking,
+                        PortState::Blocking | PortState::Disabled => {}
+                    }
                 }
             }
             Action::SetRole { tree, .. }

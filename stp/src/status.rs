@@ -3,7 +3,7 @@
 
 use core::time::Duration;
 
-use crate::bpdu::Bpdu;
+use crate::bpdu::{Bpdu, EpochStamp};
 use crate::config::{Inconsistency, Protocol};
 use crate::cost::PathCost;
 use crate::event::{PortRole, PortState};
@@ -38,6 +38,8 @@ pub struct TreeStatus {
     pub times: TimesInForce,
     /// Topology changes.
     pub topology_change: TopologyChangeStatus,
+    /// Its epoch, and whether the root has vouched in it; `None` without epochs.
+    pub epoch: Option<EpochStamp>,
     /// When the bridge sends its next configuration BPDUs by itself; `None` unless it is the root (8.5.4.1).
     pub hello_due: Option<Duration>,
     /// When it repeats its topology change notification; `None` if none is outstanding (8.5.4.2).
@@ -125,6 +127,8 @@ pub struct PortStatus {
     /// Whether the bridge behind the port belongs to another region, or to none, or there is none (802.1Q 13.12). False
     /// unless this bridge speaks [`crate::Protocol::Mstp`].
     pub boundary: bool,
+    /// Whether the last BPDU heard had a stamp of epochs; `None` if none was heard, and in the classic protocol.
+    pub heard_epoch: Option<bool>,
     /// When the state last changed; `None` if it never did.
     pub state_since: Option<Duration>,
     /// What was counted.

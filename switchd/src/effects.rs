@@ -143,6 +143,7 @@ impl Switch {
             return Some(DropReason::BpduIgnored);
         };
         match stp::llc::unframe(frame) {
+            Ok(_) if self.is_held(port, tree) => Some(DropReason::BpduInconsistent),
             Ok(bpdu) => {
                 self.drive(now, out, |engine| engine.receive(now, port, tree, &bpdu));
                 None
@@ -169,17 +170,19 @@ impl Switch {
         };
         let mode = &state.settings().mode;
         if !wire::is_trunk(mode) {
-            self.hold(now, port, tree, Inconsistency::Type, out);
+            let (tree, bpdu) = ([tree], &shared.bpdu);
+            self.hold(now, port, tree, Inconsistency::Type, bpdu, out);
             return Some(DropReason::BpduInconsistent);
         }
         // BPDUs to the bridge group address speak for this tree already.
         let is_spoken_for = wire::plain_tree(mode) == Some(tree);
         match shared.vlan.and_then(TreeId::new) {
             Some(meant) if meant != tree => {
-                self.hold(now, port, tree, Inconsistency::Pvid, out);
-                self.hold(now, port, meant, Inconsistency::Pvid, out);
+                let (trees, bpdu) = ([tree, meant], &shared.bpdu);
+                self.hold(now, port, trees, Inconsistency::Pvid, bpdu, out);
                 Some(DropReason::BpduInconsistent)
             }
+            Some(_) | None if self.is_held(port, tree) => Some(DropReason::BpduInconsistent),
             Some(_) | None if is_spoken_for => None,
             Some(_) | None => {
                 let bpdu = &shared.bpdu;
@@ -189,18 +192,23 @@ impl Switch {
         }
     }
 
-    fn hold(
+    fn hold<const N: usize>(
         &mut self,
         now: Duration,
         port: PortNumber,
-        tree: TreeId,
+        trees: [TreeId; N],
         reason: Inconsistency,
+        bpdu: &Bpdu,
         out: &mut impl Ports,
     ) {
-        self.drive(now, out, |engine| match engine {
-            Engine::PerVlan(bridges) => Deeds::PerVlan(bridges.hold(now, port, tree, reason)),
-            Engine::Off | Engine::One(_) => Deeds::NONE,
-        });
+        for tree in trees {
+            self.drive(now, out, |engine| match engine {
+                Engine::PerVlan(bridges) => {
+                    Deeds::PerVlan(bridges.hold(now, port, tree, reason, bpdu))
+                }
+                Engine::Off | Engine::One(_) => Deeds::NONE,
+            });
+        }
     }
 }
 

@@ -192,11 +192,11 @@ fn frame_fields(
 }
 
 fn bpdu_json(bpdu: &Bpdu) -> Value {
-    let (kind, config) = match bpdu {
+    let (kind, config, stamp) = match bpdu {
         Bpdu::Tcn => return json!({"type": "tcn"}),
-        Bpdu::Config(config) => ("config", config),
-        Bpdu::Rst(rst) => ("rst", &rst.config),
-        Bpdu::Mst(mst) => ("mst", &mst.cist.config),
+        Bpdu::Config(config) => ("config", config, None),
+        Bpdu::Rst(rst) => ("rst", &rst.config, rst.epoch),
+        Bpdu::Mst(mst) => ("mst", &mst.cist.config, mst.cist.epoch),
     };
     let mut value = json!({
         "type": kind,
@@ -208,9 +208,7 @@ fn bpdu_json(bpdu: &Bpdu) -> Value {
         "tc": config.topology_change,
         "tca": config.topology_change_acknowledgment,
     });
-    if let Bpdu::Rst(rst) = bpdu
-        && let Some(stamp) = rst.epoch
-    {
+    if let Some(stamp) = stamp {
         value["epoch"] = stamp.current.into();
         value["vouched"] = stamp.vouched.into();
     }

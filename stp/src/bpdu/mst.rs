@@ -8,8 +8,8 @@
 //! ```
 //! The bridge identifier among the first 35 octets is the CIST regional root's; the sender's own stands at 93.
 
+use super::{EpochStamp, FLAG_TOPOLOGY_CHANGE, RstBpdu, RstRole, epoch, flag};
 use super::{FLAG_ACKNOWLEDGMENT, FLAG_AGREEMENT, FLAG_FORWARDING, FLAG_LEARNING, FLAG_PROPOSAL};
-use super::{FLAG_TOPOLOGY_CHANGE, RstBpdu, RstRole, flag};
 use crate::id::{BridgeId, BridgePriority, PortPriority};
 use crate::region::ConfigurationId;
 
@@ -70,6 +70,8 @@ pub struct MstiRecord {
     pub port_priority: PortPriority,
     /// How many hops the instance's information may yet go.
     pub remaining_hops: u8,
+    /// What the sender says of the instance's epochs, if it has them; not part of the standard.
+    pub epoch: Option<EpochStamp>,
 }
 
 /// What follows `rst` in a BPDU of `version`; `None` if it is to be read as an RST BPDU (802.1Q 14.4).
@@ -85,17 +87,26 @@ pub(super) fn decode(version: u8, rst: RstBpdu, octets: &[u8]) -> Option<MstBpdu
     if !is_mst {
         return None;
     }
-    let (records, _) = octets
-        .get(LENGTH_MST..LENGTH_MST + records_length)?
-        .as_chunks();
+    let (records, behind) = octets[LENGTH_MST..].split_at_checked(records_length)?;
+    let (records, _) = records.as_chunks();
+    let (epoch, behind) = epoch::decode(behind);
+    let epochs = epoch::decode_instances(behind, records.len());
+    let epochs = epochs.chain(core::iter::repeat(None));
     let mut rest = Rest(&fixed[38..]);
     Some(MstBpdu {
-        cist: rst,
+        cist: RstBpdu { epoch, ..rst },
         configuration: ConfigurationId::from_octets(&rest.take()),
         internal_root_path_cost: u32::from_be_bytes(rest.take()),
         bridge: BridgeId::from_octets(rest.take()),
         remaining_hops: fixed[101],
-        records: records.iter().map(decode_record).collect(),
+        records: records
+            .iter()
+            .zip(epochs)
+            .map(|(record, epoch)| MstiRecord {
+                epoch,
+                ..decode_record(record)
+            })
+            .collect(),
     })
 }
 
@@ -115,6 +126,7 @@ fn decode_record(octets: &[u8; LENGTH_RECORD]) -> MstiRecord {
         bridge_priority: BridgePriority::of_high_bits(octets[13]),
         port_priority: PortPriority::of_high_bits(octets[14]),
         remaining_hops: octets[15],
+        epoch: None,
     }
 }
 
@@ -141,7 +153,7 @@ pub(super) fn encode(out: &mut Vec<u8>, mst: &MstBpdu) {
     out.extend(mst.internal_root_path_cost.to_be_bytes());
     out.extend(mst.bridge.octets());
     out.push(mst.remaining_hops);
-    for record in records {
+    for record in records.clone() {
         out.push(record_flags(record));
         out.extend(record.regional_root.octets());
         out.extend(record.internal_root_path_cost.to_be_bytes());
@@ -151,6 +163,10 @@ pub(super) fn encode(out: &mut Vec<u8>, mst: &MstBpdu) {
             record.remaining_hops,
         ]);
     }
+    if let Some(stamp) = mst.cist.epoch {
+        epoch::encode(out, stamp);
+    }
+    epoch::encode_instances(out, records.map(|record| record.epoch));
 }
 
 fn record_flags(record: &MstiRecord) -> u8 {

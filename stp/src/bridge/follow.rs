@@ -100,9 +100,10 @@ impl Bridge {
         let was_tripped = port.tripped;
         apply(port);
         port.tripped &= port.config.bpdu_guard;
-        if !port.tripped {
-            port.recovery_due = None;
+        if !port.tripped && port.recovery_due.is_some() {
+            self.set_recovery(index, None);
         }
+        let port = &mut self.ports[index];
         if !port.is_operational() {
             port.bpdu_heard = false;
         }
@@ -213,11 +214,20 @@ impl Bridge {
             port.tripped = true;
             port.counters.guard_trips += 1;
         });
+        self.set_recovery(index, due);
+    }
+
+    fn set_recovery(&mut self, index: usize, due: Option<Duration>) {
         self.ports[index].recovery_due = due;
+        let ports = self.ports.iter();
+        self.recovery_due = ports.filter_map(|port| port.recovery_due).min();
     }
 
     /// BPDU guard tries again.
     pub(super) fn recover(&mut self) {
+        if self.recovery_due.is_none_or(|due| due > self.now) {
+            return;
+        }
         for index in 0..self.ports.len() {
             if self.ports[index]
                 .recovery_due

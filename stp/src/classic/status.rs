@@ -23,6 +23,7 @@ impl Tree {
             root_port: self.root_port.map(|index| self.number(index)),
             times: self.times,
             topology_change: self.topology_change,
+            epoch: None,
             hello_due: self.hello_timer.due(self.times.hello_time),
             topology_change_notification_due: self
                 .topology_change_notification_timer
@@ -62,6 +63,7 @@ impl Tree {
             inconsistent: port.inconsistent,
             send_rstp: false,
             boundary: false,
+            heard_epoch: None,
             state_since: port.state_since,
             counters: port.counters,
         }

@@ -158,18 +158,32 @@ fn a_link_that_means_another_vlan_at_its_far_end_is_held_in_that_tree_only() {
     let mut bridges = bridges(PortConfig::default());
     run(&mut bridges, 40 * S);
     let reason = Inconsistency::Pvid;
-    let actions = bridges.hold(40 * S, port(1), vlan(10), reason).to_vec();
+    let other = better(20);
+    let actions = bridges
+        .hold(40 * S, port(1), vlan(10), reason, &other)
+        .to_vec();
     assert_eq!(
-        actions,
+        actions[..2],
         [
             (vlan(10), set_state(port(1), vlan(10))),
             (vlan(10), set_inconsistent(port(1), vlan(10), Some(reason)))
         ]
     );
+    // It begins again.
+    assert_eq!(state(&bridges, 1, 10), Some(PortState::Listening));
+    // What it hears meanwhile may be of any VLAN; what it says, the far end hears.
+    assert_eq!(bridges.receive(41 * S, port(1), vlan(10), &better(10)), []);
+    let done = run(&mut bridges, 43 * S);
+    let is_told = |(_, (id, action)): &(Duration, TreeAction)| {
+        let speaks = matches!(action, Action::Transmit { port: from, .. } if *from == port(1));
+        speaks && *id == vlan(10)
+    };
+    assert!(done.iter().any(is_told), "{done:?}");
     assert_eq!(bridges.inconsistency(port(1), vlan(10)), Some(reason));
     assert_eq!(bridges.inconsistency(port(1), vlan(1)), None);
     // Seen again: held longer, told once.
-    assert_eq!(bridges.hold(44 * S, port(1), vlan(10), reason), []);
+    let again = bridges.hold(44 * S, port(1), vlan(10), reason, &other);
+    assert_eq!(again, []);
     assert_eq!(bridges.inconsistency(port(1), vlan(10)), Some(reason));
     let done = run(&mut bridges, 49 * S);
     let told = |state| {
@@ -246,7 +260,8 @@ fn what_is_not_there_changes_nothing() {
     assert_eq!(bridges.receive(S, port(7), vlan(10), &better(10)), []);
     assert_eq!(bridges.receive(S, port(1), vlan(77), &better(77)), []);
     assert_eq!(bridges.receive(S, port(2), vlan(20), &better(20)), []);
-    assert_eq!(bridges.hold(S, port(2), vlan(20), Inconsistency::Type), []);
+    let reason = Inconsistency::Type;
+    assert_eq!(bridges.hold(S, port(2), vlan(20), reason, &better(20)), []);
     assert_eq!(bridges.link_down(S, port(7)), []);
     assert_eq!(bridges.remove_port(S, port(7)), []);
     let role = bridges.bridge(vlan(1)).unwrap().port(port(1)).unwrap().role;

@@ -3,32 +3,26 @@
 use core::time::Duration;
 
 use super::countdown::first;
-use super::{Actions, Engine};
+use super::dues::Dues;
+use super::{Actions, Engine, Port, Tree, TreePort};
 
 const SECOND: Duration = Duration::from_secs(1);
 
 impl Engine {
     /// The first timer due.
     pub(crate) fn deadline(&self) -> Option<Duration> {
-        let ports = self.ports.iter().filter_map(|port| {
-            first([
-                port.edge_delay_while,
-                port.hello_when,
-                port.mdelay_while,
-                port.tick,
-                port.assurance_while,
-            ])
-        });
-        let trees = self.trees.iter().filter_map(|tree| tree.due);
-        ports.chain(trees).min()
+        let trees = self.trees.iter().filter_map(|tree| tree.dues.first());
+        self.dues.first().into_iter().chain(trees).min()
     }
 
     /// Lets everything that is due by `now` reach zero, and machines move.
     pub(crate) fn expire(&mut self, now: Duration, actions: &mut Actions) {
         self.now = now;
-        self.expire_ports(now);
+        if is_due(&self.dues, now) {
+            self.expire_ports(now);
+        }
         for tree in 0..self.trees.len() {
-            if self.trees[tree].due.is_some_and(|due| due <= now) {
+            if is_due(&self.trees[tree].dues, now) {
                 self.expire_tree(tree, now);
             }
         }
@@ -37,17 +31,10 @@ impl Engine {
 
     fn expire_ports(&mut self, now: Duration) {
         for index in 0..self.ports.len() {
-            let port = &mut self.ports[index];
-            let timers = [
-                port.edge_delay_while,
-                port.hello_when,
-                port.mdelay_while,
-                port.tick,
-                port.assurance_while,
-            ];
-            if first(timers).is_none_or(|due| due > now) {
+            if !self.dues.is_due(index, now) {
                 continue;
             }
+            let port = &mut self.ports[index];
             port.edge_delay_while.expire(now);
             port.hello_when.expire(now);
             port.mdelay_while.expire(now);
@@ -62,10 +49,10 @@ impl Engine {
     fn expire_tree(&mut self, tree: usize, now: Duration) {
         let tree = &mut self.trees[tree];
         for index in 0..tree.ports.len() {
-            let port = &mut tree.ports[index];
-            if port.due.is_none_or(|due| due > now) {
+            if !tree.dues.is_due(index, now) {
                 continue;
             }
+            let port = &mut tree.ports[index];
             let was_root_lately = !port.rr_while.is_zero();
             port.fd_while.expire(now);
             port.rr_while.expire(now);
@@ -85,32 +72,69 @@ impl Engine {
 
     /// Deadlines of what has a mark, and the end of all marks.
     pub(super) fn refresh_deadlines(&mut self) {
+        let mut from = 0;
+        while let Some(index) = self.marks.next(from) {
+            self.dues.set(index, self.ports[index].due());
+            from = index + 1;
+        }
+        self.dues.refresh();
+        self.marks.clear();
         for tree in &mut self.trees {
-            // Without a port nothing can bear a mark, and nothing is due.
-            if tree.marks.is_empty() && !tree.ports.is_empty() {
-                continue;
-            }
             let mut from = 0;
             while let Some(index) = tree.marks.next(from) {
-                let port = &mut tree.ports[index];
-                port.due = first([
-                    port.fd_while,
-                    port.rr_while,
-                    port.rb_while,
-                    port.tc_while,
-                    port.rcvd_info_while,
-                ]);
+                tree.dues.set(index, tree.ports[index].due());
                 from = index + 1;
             }
-            tree.due = tree.ports.iter().filter_map(|port| port.due).min();
+            tree.dues.refresh();
             tree.marks.clear();
         }
-        self.marks.clear();
+        debug_assert!(self.are_dues_right(), "a timer has changed without a mark");
+    }
+
+    /// Whether what is kept beside the timers is what they say.
+    fn are_dues_right(&self) -> bool {
+        let mut ports = self.ports.iter().enumerate();
+        let of_tree = |tree: &Tree| {
+            let mut ports = tree.ports.iter().enumerate();
+            let changing = tree.ports.iter().filter(|port| !port.tc_while.is_zero());
+            ports.all(|(index, port)| tree.dues.get(index) == port.due())
+                && tree.changing_ports == changing.count()
+        };
+        ports.all(|(index, port)| self.dues.get(index) == port.due())
+            && self.trees.iter().all(of_tree)
     }
 }
 
+impl Port {
+    fn due(&self) -> Option<Duration> {
+        first([
+            self.edge_delay_while,
+            self.hello_when,
+            self.mdelay_while,
+            self.tick,
+            self.assurance_while,
+        ])
+    }
+}
+
+impl TreePort {
+    fn due(&self) -> Option<Duration> {
+        first([
+            self.fd_while,
+            self.rr_while,
+            self.rb_while,
+            self.tc_while,
+            self.rcvd_info_while,
+        ])
+    }
+}
+
+fn is_due(dues: &Dues, now: Duration) -> bool {
+    dues.first().is_some_and(|due| due <= now)
+}
+
 /// txCount goes down once a second; a late call makes up for what it missed.
-fn tick(port: &mut super::Port, mut due: Duration, now: Duration) {
+fn tick(port: &mut Port, mut due: Duration, now: Duration) {
     port.tick.stop();
     while due <= now {
         port.tx_count = port.tx_count.saturating_sub(1);

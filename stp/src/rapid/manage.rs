@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use super::countdown::Countdown;
+use super::dues::Dues;
 use super::settle::Marks;
 use super::times::Times;
 use super::{
@@ -51,9 +52,9 @@ impl Engine {
             region,
             ports: Vec::new(),
             trees,
-            epoch: 0,
             now,
             marks: Marks::default(),
+            dues: Dues::default(),
             taken: Transitions::new(),
         };
         for tree in 0..engine.trees.len() {
@@ -80,6 +81,7 @@ impl Engine {
         actions: &mut Actions,
     ) {
         self.ports.insert(index, Port::new(number, config));
+        self.dues.insert(index);
         for tree in 0..self.trees.len() {
             let root = self.trees[tree].root;
             let tree = &mut self.trees[tree];
@@ -87,6 +89,7 @@ impl Engine {
             let told = &mut tree.told_root.2;
             *told = told.map(|port| port + usize::from(port >= index));
             tree.ports.insert(index, TreePort::new(number, root));
+            tree.dues.insert(index);
         }
         self.resize_marks();
         self.update_identity(index);
@@ -96,8 +99,11 @@ impl Engine {
     /// Removes a port, which is disabled and so is nobody's root port.
     pub(crate) fn remove_port(&mut self, index: usize) {
         self.ports.remove(index);
+        self.dues.remove(index);
         for tree in &mut self.trees {
-            tree.ports.remove(index);
+            let removed = tree.ports.remove(index);
+            tree.changing_ports -= usize::from(removed.told_changing);
+            tree.dues.remove(index);
             tree.root_port = tree.root_port.map(|port| port - usize::from(port > index));
             let told = &mut tree.told_root.2;
             *told = told.map(|port| port - usize::from(port > index));
@@ -181,6 +187,7 @@ impl Engine {
             port.edge_delay_while.hold(MIGRATE_TIME);
             port.assurance_while.stop();
             port.rcvd_bpdu = None;
+            port.heard_stamp = None;
             port.heard_common = None;
             port.info_internal = false;
         }
@@ -212,10 +219,16 @@ impl Engine {
 
     /// Another priority or other times. The address stays: another one is another bridge.
     pub(crate) fn set_bridge(&mut self, config: BridgeConfig, actions: &mut Actions) {
-        self.config = config;
+        let old = core::mem::replace(&mut self.config, config);
         self.trees[0].priority = config.priority;
         self.trees[0].bridge_id = config.id();
         self.reselect_all(0);
+        if old.epochs != config.epochs {
+            // Who vouches for what is another question now.
+            for tree in 1..self.trees.len() {
+                self.reselect_all(tree);
+            }
+        }
         self.settle(actions);
     }
 
@@ -300,9 +313,8 @@ impl Engine {
             Bpdu::Rst(rst) => (Message::of_rst(rst, hops), true),
             Bpdu::Mst(mst) => (Message::of_rst(&mst.cist, hops), true),
         };
-        if let Some(stamp) = message.epoch {
-            self.hear_epoch(stamp.current);
-        }
+        self.ports[index].heard_stamp = Some(message.epoch.is_some());
+        self.hear_epoch(0, message.epoch);
         self.trees[0].ports[index].message = Some(message);
         let mut internal = false;
         if let (Bpdu::Mst(mst), Some(region)) = (bpdu, self.region)
@@ -325,6 +337,7 @@ impl Engine {
         let Some(tree) = tree.filter(|&tree| tree != 0) else {
             return;
         };
+        self.hear_epoch(tree, record.epoch);
         let point_to_point = self.ports[index].is_point_to_point();
         let port = &mut self.trees[tree].ports[index];
         port.message = Some(Message::of_record(mst, record));
@@ -433,7 +446,7 @@ impl Message {
             learning: record.learning,
             topology_change: record.topology_change,
             acknowledgment: false,
-            epoch: None,
+            epoch: record.epoch,
         }
     }
 }
@@ -452,13 +465,15 @@ impl Tree {
             root: Message::NOTIFICATION.priority,
             root_port: None,
             root_times: Times::default(),
+            epoch: 0,
             root_vouched: config.epochs.then_some(0),
             selection: role_selection::State::InitTree,
             ports: Vec::new(),
             marks: Marks::default(),
-            due: None,
+            dues: Dues::default(),
             told_root: (bridge_id, 0, None),
             topology_change: TopologyChangeStatus::default(),
+            changing_ports: 0,
         }
     }
 }
@@ -488,6 +503,7 @@ impl Port {
             rcvd_stp: false,
             rcvd_tc_ack: false,
             rcvd_tcn: false,
+            heard_stamp: None,
             send_rstp: true,
             tc_ack: false,
             tx_count: 0,
@@ -554,7 +570,7 @@ impl TreePort {
             role_transition: role_transition::State::InitPort,
             state_transition: state_transition::State::Discarding,
             topology_change: topology_change::State::Inactive,
-            due: None,
+            told_changing: false,
             told_role: PortRole::Disabled,
             told_state: crate::PortState::Disabled,
             told_inconsistent: None,

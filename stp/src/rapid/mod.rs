@@ -5,7 +5,7 @@
 //! | file | clauses of 802.1D-2004 (802.1Q) |
 //! | --- | --- |
 //! | `mod.rs` | 17.18, 17.19 variables |
-//! | `countdown.rs`, `expire.rs` | 17.17, 17.22 timers, as deadlines |
+//! | `countdown.rs`, `dues.rs`, `expire.rs` | 17.17, 17.22 timers, as deadlines |
 //! | `times.rs` | 17.18.4, 17.19.22 times |
 //! | `receive.rs` | 17.23 Port Receive, 17.21.22 |
 //! | `migration.rs` | 17.24 Port Protocol Migration |
@@ -16,7 +16,7 @@
 //! | `role_transition.rs` | 17.29 Port Role Transitions (13.35) |
 //! | `state_transition.rs` | 17.30 Port State Transition |
 //! | `topology_change.rs` | 17.31 Topology Change |
-//! | `epoch.rs` | RSTP with epochs, no part of the standard |
+//! | `epoch.rs` | epochs, no part of the standard |
 //! | `settle.rs` | in which order machines step, and until when |
 //! | `publish.rs` | what is told of it |
 //! | `manage.rs`, `guard.rs` | management, guards |
@@ -27,6 +27,7 @@
 
 mod countdown;
 mod detection;
+mod dues;
 mod epoch;
 mod expire;
 mod guard;
@@ -59,6 +60,7 @@ use crate::priority::TreeVector;
 use crate::region::ConfigurationId;
 use crate::status::{PortCounters, TopologyChangeStatus};
 use countdown::Countdown;
+use dues::Dues;
 use settle::Marks;
 use times::Times;
 
@@ -79,11 +81,11 @@ pub(crate) struct Engine {
     ports: Vec<Port>,
     /// The common tree first, then instances by number. Their ports stand in the order of `ports`.
     trees: Vec<Tree>,
-    /// The present epoch, if there are epochs.
-    epoch: u32,
     now: Duration,
     /// Ports with something to do, whatever the tree.
     marks: Marks,
+    /// When a timer of a port is due, whatever the tree.
+    dues: Dues,
     taken: Transitions,
 }
 
@@ -132,6 +134,8 @@ struct Port {
     rcvd_stp: bool,
     rcvd_tc_ack: bool,
     rcvd_tcn: bool,
+    /// Whether the last BPDU had a stamp of epochs; `None` if none came since the link did.
+    heard_stamp: Option<bool>,
     send_rstp: bool,
     tc_ack: bool,
     tx_count: u8,
@@ -172,15 +176,19 @@ struct Tree {
     /// rootPortId, by index; `None` at the root.
     root_port: Option<usize>,
     root_times: Times,
+    /// The present epoch, if there are epochs.
+    epoch: u32,
     /// The epoch in which the root vouched for its word.
     root_vouched: Option<u32>,
     selection: role_selection::State,
     ports: Vec<TreePort>,
     marks: Marks,
-    /// The first deadline of its ports.
-    due: Option<Duration>,
+    /// When a timer of one of its ports is due.
+    dues: Dues,
     told_root: (BridgeId, u32, Option<usize>),
     topology_change: TopologyChangeStatus,
+    /// How many of its ports tell of a topology change: whose tcWhile runs.
+    changing_ports: usize,
 }
 
 /// infoIs (17.19.10).
@@ -274,8 +282,7 @@ struct TreePort {
     role_transition: role_transition::State,
     state_transition: state_transition::State,
     topology_change: topology_change::State,
-    /// The first deadline.
-    due: Option<Duration>,
+    told_changing: bool,
     told_role: PortRole,
     told_state: PortState,
     told_inconsistent: Option<Inconsistency>,

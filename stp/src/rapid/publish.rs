@@ -84,7 +84,17 @@ impl Engine {
     fn publish_rest(&mut self, at: At, actions: &mut Actions) {
         let inconsistent = self.inconsistency(at);
         let (tree, number) = (self.trees[at.tree].id, self.ports[at.port].number);
-        let port = self.tp_mut(at);
+        let tree_of = &mut self.trees[at.tree];
+        let port = &mut tree_of.ports[at.port];
+        let changing = !port.tc_while.is_zero();
+        if core::mem::replace(&mut port.told_changing, changing) != changing {
+            let changing_ports = &mut tree_of.changing_ports;
+            *changing_ports = if changing {
+                *changing_ports + 1
+            } else {
+                *changing_ports - 1
+            };
+        }
         if core::mem::take(&mut port.fdb_flush) {
             actions.push(Action::Flush { port: number, tree });
         }
@@ -100,7 +110,7 @@ impl Engine {
 
     fn publish_topology_change(&mut self, tree: usize, actions: &mut Actions) {
         let tree = &mut self.trees[tree];
-        let active = tree.ports.iter().any(|port| !port.tc_while.is_zero());
+        let active = tree.changing_ports > 0;
         if tree.topology_change.active == active {
             return;
         }

@@ -12,7 +12,7 @@ impl Engine {
             return;
         };
         let kind = self.kind_of(at, &message);
-        if self.is_dead_word(&message) {
+        if self.is_dead_word(at.tree, &message) {
             // The sender is to hear of it.
             self.new_info(at);
         }
@@ -35,7 +35,7 @@ impl Engine {
 
     fn kind_of(&self, at: At, message: &Message) -> RcvdInfo {
         let port = self.tp(at);
-        if message.notification || self.is_dead_word(message) {
+        if message.notification || self.is_dead_word(at.tree, message) {
             return RcvdInfo::Other;
         }
         let held = &port.port_priority;
@@ -46,7 +46,7 @@ impl Engine {
                     message.times != port.port_times || self.vouched_of(message) != port.vouched;
                 if message.priority.is_superior_to(held)
                     || (same && differs)
-                    || self.is_dead(port.vouched)
+                    || self.is_dead(at.tree, port.vouched)
                 {
                     RcvdInfo::SuperiorDesignated
                 } else if same && port.info_is == InfoIs::Received {

@@ -77,11 +77,11 @@ impl Engine {
 
     /// rootPriority, rootPortId, rootTimes: the best of this bridge's own and the ways through its ports.
     fn select_root(&mut self, tree: usize) {
-        let (before, vouched) = (self.trees[tree].root.root, self.trees[tree].root_vouched);
+        let (before, vouched) = (self.trees[tree].root, self.trees[tree].root_vouched);
         self.take_root(tree);
-        let is_lost = tree == 0 && self.trees[tree].root.root > before;
-        if is_lost && self.has_epochs() && vouched == Some(self.epoch) {
-            self.begin_epoch();
+        let was_vouched = self.has_epochs() && vouched == Some(self.trees[tree].epoch);
+        if was_vouched && self.is_root_lost(tree, &before) {
+            self.begin_epoch(tree);
             self.take_root(tree);
         }
     }
@@ -91,7 +91,7 @@ impl Engine {
         let own = self.bridge_priority(tree);
         let vouched = match best {
             Some((_, _, port)) => self.tp(At { tree, port }).vouched,
-            None => self.has_epochs().then_some(self.epoch),
+            None => self.has_epochs().then_some(self.trees[tree].epoch),
         };
         let times = match best {
             Some((_, _, port)) => self.times_one_hop_on(At { tree, port }),
@@ -145,7 +145,7 @@ impl Engine {
             || held.designated_bridge.address() == own.address()
             || (at.is_common() && held.root == own)
             || shared.config.restricted_role
-            || self.is_dead(port.vouched)
+            || self.is_dead(at.tree, port.vouched)
         {
             return None;
         }

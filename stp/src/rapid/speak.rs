@@ -1,7 +1,7 @@
 //! What is sent (802.1D-2004 17.21.18 to 17.21.20; 802.1Q 13.26.19 to 13.26.21).
 
 use super::{Actions, At, Engine, TreePort};
-use crate::bpdu::{Bpdu, ConfigBpdu, EpochStamp, MstBpdu, MstiRecord, RstBpdu, RstRole};
+use crate::bpdu::{Bpdu, ConfigBpdu, MstBpdu, MstiRecord, RstBpdu, RstRole};
 use crate::event::{Action, PortRole};
 use crate::times::BpduTime;
 
@@ -41,10 +41,7 @@ impl Engine {
             learning: common.learning,
             forwarding: common.forwarding,
             agreement: agrees(common),
-            epoch: self.has_epochs().then_some(EpochStamp {
-                current: self.epoch,
-                vouched: self.trees[0].root_vouched,
-            }),
+            epoch: self.stamp(0),
         };
         let bpdu = match self.region {
             None => Bpdu::Rst(rst),
@@ -105,6 +102,7 @@ impl Engine {
             bridge_priority: tree.priority,
             port_priority: port.priority,
             remaining_hops: port.designated_times.remaining_hops,
+            epoch: self.stamp(at.tree),
         }
     }
 

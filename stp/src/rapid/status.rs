@@ -49,6 +49,7 @@ impl Engine {
             root_port: root_port.map(|port| self.ports[port].number),
             times: self.trees[0].root_times.in_force(),
             topology_change: tree.topology_change,
+            epoch: self.stamp(index),
             hello_due: hello_due.min().filter(|_| root_port.is_none()),
             topology_change_notification_due: None,
             topology_change_due: tc_due.max(),
@@ -98,6 +99,7 @@ impl Engine {
             inconsistent: self.inconsistency(at),
             send_rstp: shared.send_rstp,
             boundary: self.region.is_some() && shared.enabled && !shared.info_internal,
+            heard_epoch: shared.heard_stamp,
             state_since: port.state_since,
             counters,
         }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use stp::{BridgeConfig, BridgePriority};
+use stp::{BridgeConfig, BridgePriority, TreeId};
 
 use crate::harness::{HOP, World, s};
 
@@ -17,31 +17,37 @@ const TRIANGLE: &str = "bridge 1 0x1000 epochs: 1=c/1 2=a/1 3=r/1
 
 /// What is seen after something has happened.
 #[derive(Debug, Default)]
-struct Aftermath {
+pub(crate) struct Aftermath {
     /// How long somebody believed a dead root.
-    believed: Duration,
+    pub(crate) believed: Duration,
     /// How long until every role was as the network's cables say, for good.
-    settled: Duration,
+    pub(crate) settled: Duration,
     /// When a forwarding loop was last seen.
-    looped: Duration,
+    pub(crate) looped: Duration,
 }
 
-/// Looks after every hop for a tenth of a second, then every tenth of a second.
 fn aftermath(world: &mut World, time: Duration) -> Aftermath {
+    aftermath_in(world, time, &[TreeId::COMMON])
+}
+
+/// Looks at these trees after every hop for a tenth of a second, then every tenth of a second.
+pub(crate) fn aftermath_in(world: &mut World, time: Duration, trees: &[TreeId]) -> Aftermath {
     let mut seen = Aftermath::default();
     let begin = world.now;
     while world.now < begin + time {
         let is_soon = world.now < begin + 100 * HOP;
         world.run(if is_soon { HOP } else { 100 * HOP });
         let passed = world.now - begin;
-        if world.believes_dead_root() {
-            seen.believed = passed;
-        }
-        if world.roles() != world.oracle() {
-            seen.settled = passed;
-        }
-        if world.has_loop() {
-            seen.looped = passed;
+        for &tree in trees {
+            if world.believes_dead_root_in(tree) {
+                seen.believed = passed;
+            }
+            if world.roles_in(tree) != world.oracle_of(tree) {
+                seen.settled = passed;
+            }
+            if world.has_loop_in(tree) {
+                seen.looped = passed;
+            }
         }
     }
     seen
@@ -102,9 +108,9 @@ fn a_root_that_gets_worse_is_forgotten_at_once() {
 
 /// A network of links between two bridges each; what is cut and joined, and after how long.
 #[derive(Clone, Debug)]
-struct Network {
+pub(crate) struct Network {
     /// Priority, and whether it has epochs.
-    bridges: Vec<(u16, bool)>,
+    pub(crate) bridges: Vec<(u16, bool)>,
     /// From, to, cost.
     links: Vec<(usize, usize, u32)>,
     happenings: Vec<Happening>,
@@ -118,7 +124,7 @@ struct Happening {
     after: u64,
 }
 
-fn network(
+pub(crate) fn network(
     epochs: impl Strategy<Value = bool> + Clone + 'static,
 ) -> impl Strategy<Value = Network> {
     (3..8_usize)
@@ -156,10 +162,10 @@ fn network(
 }
 
 impl Network {
-    fn world(&self) -> World {
+    pub(crate) fn world(&self, protocol: impl Fn(bool) -> &'static str) -> World {
         let mut text = String::new();
         for (number, (priority, epochs)) in self.bridges.iter().enumerate() {
-            let protocol = if *epochs { "epochs" } else { "rstp" };
+            let protocol = protocol(*epochs);
             let priority = priority << 12;
             write!(text, "bridge {} {priority:#06x} {protocol}:", number + 1).unwrap();
             let mut port = 0;
@@ -174,9 +180,14 @@ impl Network {
         World::new(&text)
     }
 
-    /// Lets everything happen; calls `seen` after each, when `time` has passed.
-    fn play(&self, time: Duration, mut seen: impl FnMut(&World, &Aftermath)) {
-        let mut world = self.world();
+    /// Lets everything happen; calls `seen` after each, when `time` has passed, with what was seen in `trees`.
+    pub(crate) fn play(
+        &self,
+        mut world: World,
+        time: Duration,
+        trees: &[TreeId],
+        mut seen: impl FnMut(&World, &Aftermath),
+    ) {
         world.forbid_loops = false;
         world.run(s(40));
         let mut down = vec![false; self.links.len()];
@@ -201,7 +212,7 @@ impl Network {
                 }
                 down[link] = cut;
             }
-            let after = aftermath(&mut world, time);
+            let after = aftermath_in(&mut world, time, trees);
             seen(&world, &after);
         }
     }
@@ -212,7 +223,8 @@ proptest! {
 
     #[test]
     fn nobody_counts_to_infinity_and_no_loop_opens(network in network(Just(true))) {
-        network.play(s(8), |world, seen| {
+        let world = network.world(|_| "epochs");
+        network.play(world, s(8), &[TreeId::COMMON], |world, seen| {
             assert_eq!(world.roles(), world.oracle());
             assert!(seen.believed <= 16 * HOP, "{seen:?}");
             assert_eq!(seen.looped, Duration::ZERO, "{seen:?}");
@@ -222,6 +234,9 @@ proptest! {
     /// A network of both counts as one of those without does, and no longer.
     #[test]
     fn bridges_without_epochs_agree_with_those_that_have_them(network in network(any::<bool>())) {
-        network.play(s(60), |world, _| assert_eq!(world.roles(), world.oracle()));
+        let world = network.world(|epochs| if epochs { "epochs" } else { "rstp" });
+        network.play(world, s(60), &[TreeId::COMMON], |world, _| {
+            assert_eq!(world.roles(), world.oracle());
+        });
     }
 }

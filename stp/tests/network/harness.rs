@@ -3,7 +3,7 @@
 //! ```text
 //! bridge 1 0x1000: 1=a 2=b/100 3=c/edge     # number, priority, then port=LAN with cost, `edge` or guards
 //! bridge 2 0x8000 mstp/7: 1=a               # its protocol, and the revision of its region
-//! bridge 3 0x8000 epochs: 1=a               # rstp with epochs
+//! bridge 3 0x8000 mstp/7 epochs: 1=a        # with epochs; `epochs` alone is rstp with them
 //! expect 1: 1=D 2=R 3=A                     # R root, D designated, A alternate, B backup, X disabled
 //! ```
 //! A bridge's address is its number. BPDUs travel as encoded frames, one hop a millisecond, in the order sent.
@@ -113,11 +113,16 @@ impl World {
                     world.draw_bridge(number, priority, ports, times, protocol);
                     world.set_epochs(number, true);
                 }
-                ["bridge", number, priority, protocol] => {
+                ["bridge", number, priority, protocol, ref epochs @ ..] => {
                     let (protocol, revision) = protocol.split_once('/').unwrap_or((protocol, ""));
                     let protocol = (protocol_of(protocol), revision.parse().ok());
                     let number = number.parse().unwrap();
                     world.draw_bridge(number, priority, ports, times, protocol);
+                    match epochs {
+                        [] => {}
+                        ["epochs"] => world.set_epochs(number, true),
+                        _ => panic!("what is `{line}`?"),
+                    }
                 }
                 ["expect", number] => world.draw_expectation(number.parse().unwrap(), ports),
                 _ => panic!("what is `{line}`?"),
@@ -506,9 +511,15 @@ impl World {
 
     /// Whether a bridge takes one for the root that no way leads to.
     pub(crate) fn believes_dead_root(&self) -> bool {
-        self.bridges.keys().any(|&bridge| {
-            let root = self.tree(bridge).root;
-            let holder = self.bridges.iter().find(|(_, other)| other.id() == root);
+        self.believes_dead_root_in(TreeId::COMMON)
+    }
+
+    /// The same of one of several trees.
+    pub(crate) fn believes_dead_root_in(&self, tree: TreeId) -> bool {
+        self.bridges.iter().any(|(&bridge, own)| {
+            let root = own.tree(tree).root;
+            let mut others = self.bridges.iter();
+            let holder = others.find(|(_, other)| other.tree(tree).bridge == root);
             holder.is_none_or(|(&holder, _)| !self.reachable(bridge).contains(&holder))
         })
     }
@@ -535,6 +546,18 @@ impl World {
 
     /// Whether frames could run in a circle: a union of bridges and LANs along forwarding ports that closes.
     pub(crate) fn has_loop(&self) -> bool {
+        self.closes(|end| self.told[&end].1)
+    }
+
+    /// The same for the frames of an instance.
+    pub(crate) fn has_loop_in(&self, tree: TreeId) -> bool {
+        self.closes(|(bridge, port)| {
+            let port = self.bridges[&bridge].port_in_tree(port_number(port), tree);
+            port.unwrap().state
+        })
+    }
+
+    fn closes(&self, state: impl Fn((u8, u16)) -> PortState) -> bool {
         let mut group: BTreeMap<String, String> = BTreeMap::new();
         fn find(group: &BTreeMap<String, String>, of: String) -> String {
             match group.get(&of) {
@@ -544,7 +567,7 @@ impl World {
         }
         for (lan, ends) in &self.lans {
             for &(bridge, port) in ends {
-                if self.told[&(bridge, port)].1.forwards() && !self.silent.contains(lan) {
+                if state((bridge, port)).forwards() && !self.silent.contains(lan) {
                     let one = find(&group, format!("lan {lan}"));
                     let other = find(&group, format!("bridge {bridge}"));
                     if one == other {
@@ -583,10 +606,22 @@ impl World {
 
     /// The roles that follow from the graph alone: no protocol, no `stp` code.
     pub(crate) fn oracle(&self) -> BTreeMap<(u8, u16), PortRole> {
+        self.oracle_of(TreeId::COMMON)
+    }
+
+    /// The same of an instance of the one region that all bridges are in.
+    pub(crate) fn oracle_of(&self, tree: TreeId) -> BTreeMap<(u8, u16), PortRole> {
         type Key = (u16, u8);
-        let id = |number: u8| -> Key { (self.bridges[&number].config().priority.get(), number) };
-        let cost = |bridge: u8, port: u16| u64::from(self.port(bridge, port).path_cost.get());
-        let port_id = |bridge: u8, port: u16| (self.port(bridge, port).id.priority().get(), port);
+        let id = |number: u8| -> Key {
+            let own = self.bridges[&number].tree(tree).bridge;
+            (own.settable(), number)
+        };
+        let port = |bridge: u8, port: u16| {
+            let port = self.bridges[&bridge].port_in_tree(port_number(port), tree);
+            port.unwrap()
+        };
+        let cost = |bridge: u8, number: u16| u64::from(port(bridge, number).path_cost.get());
+        let port_id = |bridge: u8, number: u16| (port(bridge, number).id.priority().get(), number);
         let up = |&(bridge, port): &(u8, u16)| self.port(bridge, port).role != PortRole::Disabled;
         let lans: Vec<Vec<(u8, u16)>> = self
             .lans
@@ -655,8 +690,15 @@ impl World {
 
     /// All roles as they are.
     pub(crate) fn roles(&self) -> BTreeMap<(u8, u16), PortRole> {
-        let ends = self.told.keys();
-        ends.map(|&(bridge, port)| ((bridge, port), self.role(bridge, port)))
-            .collect()
+        self.roles_in(TreeId::COMMON)
+    }
+
+    /// The same in one of several trees.
+    pub(crate) fn roles_in(&self, tree: TreeId) -> BTreeMap<(u8, u16), PortRole> {
+        let role = |&(bridge, port): &(u8, u16)| {
+            let status = self.bridges[&bridge].port_in_tree(port_number(port), tree);
+            ((bridge, port), status.unwrap().role)
+        };
+        self.told.keys().map(role).collect()
     }
 }

@@ -6,7 +6,9 @@
 
 mod conformance;
 mod convergence;
+mod counting;
 mod epochs;
+mod epochs_of_trees;
 mod harness;
 mod hostile;
 mod orders;

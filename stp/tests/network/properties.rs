@@ -134,10 +134,8 @@ fn rst_bpdu() -> impl Strategy<Value = RstBpdu> {
         RstRole::Designated,
         RstRole::Designated,
     ]);
-    let epoch = (0..4_u32, prop::option::of(0..4_u32)).prop_map(|(current, vouched)| EpochStamp {
-        current: current.max(vouched.unwrap_or(0)),
-        vouched,
-    });
+    let epoch =
+        (0..4_u32, any::<bool>()).prop_map(|(current, vouched)| EpochStamp { current, vouched });
     let epoch = prop::option::of(epoch);
     (config_bpdu(), role, any::<[bool; 4]>(), epoch).prop_map(|(config, role, flags, epoch)| {
         RstBpdu {
@@ -220,6 +218,7 @@ fn mst(cist: RstBpdu) -> MstBpdu {
         bridge_priority: cist.config.bridge.priority(),
         port_priority: cist.config.port.priority(),
         remaining_hops: cist.config.root.octets()[7] * 5,
+        epoch: cist.epoch,
     };
     MstBpdu {
         cist,
@@ -293,7 +292,7 @@ fn apply(bridge: &mut Bridge, now: std::time::Duration, step: &Step) -> Vec<Acti
         Step::Protocol(protocol) => {
             let config = BridgeConfig {
                 protocol,
-                epochs: protocol == Protocol::Rstp,
+                epochs: protocol != Protocol::Stp,
                 guard_recovery: Some(s(7)),
                 ..*bridge.config()
             };

@@ -122,7 +122,7 @@ pub struct Flags {
     /// Try a port again so long after a guard has disabled it, 1..86400 seconds [default: never]
     #[arg(long, value_name = "S")]
     pub guard_recovery: Option<String>,
-    /// RSTP: whether roots vouch for their word in numbered epochs, against counting to infinity [default: off]
+    /// Rapid protocols: whether roots vouch for their word in numbered epochs, against counting to infinity [default: off]
     #[arg(long, value_name = "on|off")]
     pub epochs: Option<String>,
     /// MSTP: how many bridges deep the region may be, 6..40 [default: 20]

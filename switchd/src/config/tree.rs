@@ -70,7 +70,7 @@ pub struct StpSettings {
     /// After how many seconds a port that a guard has disabled is tried again, 1..=86400; 0: when management says so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub guard_recovery: Option<u32>,
-    /// RSTP: whether roots vouch for their word in numbered epochs, against counting to infinity.
+    /// Rapid protocols: whether roots vouch for their word in numbered epochs, against counting to infinity.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub epochs: Option<bool>,
     /// Region: its name.
@@ -252,6 +252,8 @@ impl StpSettings {
     }
 }
 
+const NO_EPOCHS: &str = "classic bridges forget a dead root by max age and do not count to infinity, and their BPDUs have no \
+                         place for an epoch; set epochs off, or a rapid protocol";
 const HOLD_COUNT_RANGE: &str = "a number of BPDUs (1..10)";
 const MAX_HOPS_RANGE: &str = "a number of bridges (6..40)";
 const RECOVERY_RANGE: &str = "a time in seconds (1..86400, or 0 for never)";
@@ -345,6 +347,13 @@ impl StpConfig {
             stp.max_hops = in_range("max-hops", hops, checked, MAX_HOPS_RANGE)?;
         }
         stp.epochs = settings.epochs.unwrap_or(stp.epochs);
+        if stp.epochs && stp.protocol.engine() == Some(stp::Protocol::Stp) {
+            let protocol = stp.protocol;
+            return Err(KeyError::new(
+                "epochs",
+                format!("{protocol} has none: {NO_EPOCHS}"),
+            ));
+        }
         match settings.guard_recovery {
             None => {}
             Some(0) => stp.guard_recovery = None,
@@ -536,6 +545,36 @@ mod tests {
             ..StpSettings::default()
         };
         assert_eq!(config.with(&on).unwrap().protocol, DEFAULT_PROTOCOL);
+    }
+
+    #[test]
+    fn classic_protocols_have_no_epochs_and_say_why() {
+        let settings = |protocol, epochs| StpSettings {
+            protocol: Some(protocol),
+            epochs,
+            ..StpSettings::default()
+        };
+        for protocol in TreeProtocol::ALL {
+            let result = StpConfig::default().with(&settings(protocol, Some(true)));
+            match protocol {
+                TreeProtocol::Stp | TreeProtocol::Pvst => {
+                    let error = result.unwrap_err().to_string();
+                    let begin = format!("epochs: {protocol} has none: classic bridges");
+                    assert!(error.starts_with(&begin), "{error}");
+                }
+                TreeProtocol::Off
+                | TreeProtocol::Rstp
+                | TreeProtocol::Mstp
+                | TreeProtocol::RapidPvst => {
+                    // Nor does it change to one that has none while they are on.
+                    let config = result.unwrap();
+                    let classic = settings(TreeProtocol::Stp, None);
+                    assert_eq!(config.with(&classic).unwrap_err().key, "epochs");
+                    let off = settings(TreeProtocol::Stp, Some(false));
+                    assert!(config.with(&off).is_ok());
+                }
+            }
+        }
     }
 
     #[test]

@@ -27,9 +27,10 @@ pub use command::{Command, Error, ErrorCode, MacFilter, Request, Responder, Tree
 pub use events::EventSink;
 pub use execute::execute;
 pub use reply::{
-    Counters, Greeting, Interface, MacCount, MacEntry, MacOrigin, RateReply, RegionReply,
-    RegionalRoot, Reply, SpanningTree, StpCounters, StpTimes, TopologyChanges, Tree, TreePort,
-    Version, VlanLine, Waits, Why, WhyComparison, WhyRegional, WhyRole, WhyTree, WhyVector,
+    Counters, EpochReply, Greeting, Interface, MacCount, MacEntry, MacOrigin, RateReply,
+    RegionReply, RegionalRoot, Reply, SpanningTree, StpCounters, StpTimes, TopologyChanges, Tree,
+    TreePort, Version, VlanLine, Waits, Why, WhyComparison, WhyRegional, WhyRole, WhyTree,
+    WhyVector,
 };
 pub use server::{CLIENTS_MAX, Server};
 pub use socket::{RUN_DIR_VARIABLE, SocketError, default_run_dir, socket_path};

@@ -8,8 +8,8 @@ use pnet_base::MacAddr;
 use serde::{Deserialize, Serialize};
 
 pub use tree::{
-    RegionReply, RegionalRoot, SpanningTree, StpCounters, StpTimes, TopologyChanges, Tree,
-    TreePort, Waits, Why, WhyComparison, WhyRegional, WhyRole, WhyTree, WhyVector,
+    EpochReply, RegionReply, RegionalRoot, SpanningTree, StpCounters, StpTimes, TopologyChanges,
+    Tree, TreePort, Waits, Why, WhyComparison, WhyRegional, WhyRole, WhyTree, WhyVector,
 };
 
 use crate::config::{AcceptableFrames, PortKind, PortMode, VlanNumber};

@@ -6,8 +6,8 @@ use stp::{Bridge, PortNumber, PortStatus, TimesInForce, TreeId};
 
 use super::execute::millis;
 use super::{
-    Error, ErrorCode, RegionReply, RegionalRoot, SpanningTree, StpCounters, StpTimes, Target,
-    TopologyChanges, Tree, TreeChoice, TreePort,
+    EpochReply, Error, ErrorCode, RegionReply, RegionalRoot, SpanningTree, StpCounters, StpTimes,
+    Target, TopologyChanges, Tree, TreeChoice, TreePort,
 };
 use crate::switch::Switch;
 use crate::trees::TreeProtocol;
@@ -102,6 +102,10 @@ fn show_tree(switch: &Switch, tree: TreeId, now: Duration) -> Option<Tree> {
             internal_path_cost: status.internal_root_path_cost,
             remaining_hops,
         }),
+        epoch: status.epoch.map(|stamp| EpochReply {
+            number: stamp.current,
+            vouched: stamp.vouched,
+        }),
         root_priority: status.root.settable(),
         root_mac: status.root.address(),
         root_path_cost: status.root_path_cost,
@@ -118,7 +122,10 @@ fn show_tree(switch: &Switch, tree: TreeId, now: Duration) -> Option<Tree> {
             last_port: changes.last_port.map(name),
         },
         ports: ports
-            .map(|port| show_port(&port, name(port.port), now))
+            .map(|port| TreePort {
+                epochs: port.heard_epoch.filter(|_| status.epoch.is_some()),
+                ..show_port(&port, name(port.port), now)
+            })
             .collect(),
     })
 }
@@ -144,6 +151,7 @@ fn show_port(port: &PortStatus, name: String, now: Duration) -> TreePort {
         edge: port.edge,
         inconsistent: port.inconsistent.map(|why| why.to_string()),
         rapid: port.send_rstp,
+        epochs: None,
         boundary: port.boundary,
         point_to_point: port.point_to_point,
         designated_root_priority: designated.root.settable(),

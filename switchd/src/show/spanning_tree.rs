@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::{dotted, span, tree_name};
-use crate::control::{SpanningTree, StpTimes, Tree, TreePort};
+use crate::control::{EpochReply, SpanningTree, StpTimes, Tree, TreePort};
 
 /// The short form: who is root, timers, and a line per port that takes part.
 #[must_use]
@@ -40,6 +40,9 @@ fn short(text: &mut String, shown: &SpanningTree, tree: &Tree) -> std::fmt::Resu
         "  Spanning tree enabled protocol {}",
         word(&shown.protocol)
     )?;
+    if let Some(epoch) = tree.epoch {
+        writeln!(text, "  Epoch      {}{}", epoch.number, vouched(epoch))?;
+    }
     region(text, shown, tree)?;
     writeln!(text, "  Root ID    Priority    {}", tree.root_priority)?;
     writeln!(text, "             Address     {}", dotted(tree.root_mac))?;
@@ -87,6 +90,13 @@ fn short(text: &mut String, shown: &SpanningTree, tree: &Tree) -> std::fmt::Resu
         }
     }
     Ok(())
+}
+
+fn vouched(epoch: EpochReply) -> &'static str {
+    match epoch.vouched {
+        true => "",
+        false => ", in which the root has not vouched for its word",
+    }
 }
 
 const BPDU_GUARD: &str = "bpdu-guard";
@@ -177,6 +187,9 @@ fn link_type(protocol: &str, port: &TreePort) -> String {
         (true, false) => text.push_str(" Bound(RSTP)"),
         (true, true) => text.push_str(" Bound(STP)"),
     }
+    if port.epochs == Some(false) {
+        text.push_str(" NoEpochs");
+    }
     match port.inconsistent.as_deref() {
         None | Some(BPDU_GUARD) => {}
         Some("root-inconsistent") => text.push_str(" *ROOT_Inc"),
@@ -223,6 +236,9 @@ fn detail(text: &mut String, shown: &SpanningTree, tree: &Tree) -> std::fmt::Res
                 tree.root_path_cost
             )?;
         }
+    }
+    if let Some(epoch) = tree.epoch {
+        writeln!(text, "  Epoch {}{}", epoch.number, vouched(epoch))?;
     }
     topology_changes(text, tree)?;
     let now = tree.root_times;
@@ -329,7 +345,12 @@ fn port_detail(
         "shared"
     };
     let edge = if port.edge { ", edge" } else { "" };
-    writeln!(text, "   Link type is {link}{edge}")?;
+    let epochs = match port.epochs {
+        None => "",
+        Some(true) => ", a neighbour with epochs",
+        Some(false) => ", a neighbour without epochs",
+    };
+    writeln!(text, "   Link type is {link}{edge}{epochs}")?;
     let counted = port.bpdus;
     writeln!(
         text,

@@ -2,6 +2,7 @@
 
 use etherparse::VlanId;
 
+mod mismatch;
 mod rates;
 
 use super::*;

@@ -61,6 +61,14 @@ impl Switch {
         }
     }
 
+    /// Whether the ends of the port's link do not agree about a tree's VLAN. What comes of its tree meanwhile is not heard.
+    pub(crate) fn is_held(&self, port: PortNumber, tree: TreeId) -> bool {
+        match &self.engine {
+            Engine::PerVlan(bridges) => bridges.is_held(port, tree),
+            Engine::Off | Engine::One(_) => false,
+        }
+    }
+
     /// Every port out of every tree, before the trees themselves go.
     fn disable_everywhere(&mut self, now: Duration, port: PortNumber, out: &mut impl Ports) {
         self.drive(now, out, |engine| engine.remove_port(now, port));

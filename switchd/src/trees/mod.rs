@@ -13,8 +13,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use stp::{
     Action, Bpdu, Bridge, BridgeConfig, BridgePriority, Event, Inconsistency, PathCost, PerVlan,
-    PortConfig, PortNumber, PortStatus, Protocol, Reason, Region, StateReason, TreeAction,
-    TreeConfig, TreeId, TreeStatus,
+    PortConfig, PortNumber, PortState, PortStatus, Protocol, Reason, Region, StateReason,
+    TreeAction, TreeConfig, TreeId, TreeStatus,
 };
 
 use crate::vlan_set::VlanSet;
@@ -356,10 +356,20 @@ impl Engine {
 
     pub(crate) fn port(&self, tree: TreeId, port: PortNumber) -> Option<PortStatus> {
         let (bridge, own) = self.bridge_of(tree)?;
+        let status = bridge.port_in_tree(port, own)?;
+        let inconsistent = self.inconsistency(tree, port);
+        // The bridge of one VLAN does not know that its port is held.
+        let is_held = inconsistent.is_some() && status.state != PortState::Disabled;
+        let state = if is_held {
+            PortState::Blocking
+        } else {
+            status.state
+        };
         Some(PortStatus {
             tree,
-            inconsistent: self.inconsistency(tree, port),
-            ..bridge.port_in_tree(port, own)?
+            inconsistent,
+            state,
+            ..status
         })
     }
 

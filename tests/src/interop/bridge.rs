@@ -273,6 +273,9 @@ fn start_ours(
         "--forward-delay",
         &forward_delay,
     ]);
+    if bridge.epochs {
+        arguments.extend(["--epochs", "on"]);
+    }
     arguments.push("--packet");
     let numbered = (1..).zip(ports);
     let specs: Vec<String> = numbered

@@ -34,7 +34,8 @@ look again (`revalidator/purge`) before hosts are listened to.
 
 Every BPDU that our ports send meanwhile is read by tshark, which must not complain; its fields are asked for in
 `tests/tests/interop.rs`. All bridges have the fastest legal times: max age 6 s, hello time 1 s, forward delay 4 s (Open
-vSwitch's RSTP: hello time 2 s).
+vSwitch's RSTP: hello time 2 s). Where ours have epochs ([TREES.md](TREES.md)), which the others do not know, no port may move,
+nor a topology change come, for another 4 s in the end.
 
 ";
 
@@ -143,8 +144,9 @@ fn bridges(scenario: &Scenario) -> String {
             Brand::Kernel => "kernel",
             Brand::Ovs => "Open vSwitch",
         };
+        let epochs = if bridge.epochs { " with epochs" } else { "" };
         format!(
-            "{} {brand} {} {}",
+            "{} {brand} {}{epochs} {}",
             name(index),
             bridge.speech,
             bridge.priority

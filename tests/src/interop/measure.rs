@@ -102,6 +102,7 @@ fn triangle(brand: Brand) -> Scenario {
     let bridge = |priority| Bridge {
         brand,
         speech: Speech::Rstp,
+        epochs: false,
         priority,
     };
     let wire = |one, other| Wire {

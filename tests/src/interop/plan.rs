@@ -70,6 +70,8 @@ pub struct Bridge {
     pub speech: Speech,
     /// Its priority.
     pub priority: u16,
+    /// Whether it has epochs: an option of ours, which the others are not to notice.
+    pub epochs: bool,
 }
 
 /// A cable between two bridges. Its ends are ports p1, p2, … of each, in the order of the plan.
@@ -127,6 +129,21 @@ pub fn name(bridge: usize) -> &'static str {
 }
 
 impl Scenario {
+    /// The same, ours with epochs.
+    #[must_use]
+    pub fn with_epochs(mut self) -> Self {
+        for bridge in &mut self.bridges {
+            bridge.epochs = bridge.brand == Brand::Ours;
+        }
+        self
+    }
+
+    /// Whether some bridge has epochs.
+    #[must_use]
+    pub fn has_epochs(&self) -> bool {
+        self.bridges.iter().any(|bridge| bridge.epochs)
+    }
+
     /// The cables of a bridge, in the order of its ports.
     pub fn wires_of(&self, bridge: usize) -> impl Iterator<Item = usize> + '_ {
         let wires = (0..).zip(&self.wires);

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use labs::netns::Namespace;
 use pnet_base::MacAddr;
+use stp::Bpdu;
 use tempfile::TempDir;
 
 use super::bridge::{HOST, Running};
@@ -18,6 +19,8 @@ use crate::net::{Net, cable};
 const LIMIT: Duration = Duration::from_secs(45);
 /// How often bridges are asked.
 const POLL: Duration = Duration::from_millis(250);
+/// How long a network must stay as it is, that is looked at all the while: two hello times of the slowest.
+const CALM: Duration = Duration::from_secs(4);
 /// More copies of one broadcast than that are a loop. Two may be one frame overtaken by the tree.
 const COPIES_MAX: u32 = 2;
 
@@ -77,7 +80,26 @@ pub fn play(scenario: &Scenario) -> Outcome {
         }
     }
     outcome.sent = site.ears.sent();
+    if scenario.has_epochs() && outcome.wrong.is_none() {
+        let calm = site.stays().and_then(|()| stamped(&outcome.sent));
+        let wrong = calm
+            .err()
+            .map(|error| format!("{}: {error}", scenario.name));
+        outcome.wrong = wrong;
+    }
     outcome
+}
+
+/// Whether epochs went over the cables at all.
+fn stamped(sent: &[Vec<u8>]) -> Result<(), String> {
+    let is_stamped = |frame: &Vec<u8>| match stp::llc::unframe(frame) {
+        Ok(Bpdu::Rst(rst)) => rst.epoch.is_some(),
+        Ok(Bpdu::Config(_) | Bpdu::Tcn | Bpdu::Mst(_)) | Err(_) => false,
+    };
+    match sent.iter().any(is_stamped) {
+        true => Ok(()),
+        false => Err("no BPDU had an epoch".to_owned()),
+    }
 }
 
 impl Site {
@@ -213,6 +235,33 @@ impl Site {
             return Err(format!("{copies} copies of a broadcast: there was a loop"));
         }
         Ok(())
+    }
+
+    /// Whether it comes to rest: no port of any brand moves again, however often it is looked at, and once the last topology
+    /// change has been told, no other comes.
+    fn stays(&mut self) -> Result<(), String> {
+        let expected = self.model.expected();
+        let end = Instant::now() + LIMIT;
+        loop {
+            for running in self.running.iter_mut().flatten() {
+                running.mark();
+            }
+            let begin = Instant::now();
+            while begin.elapsed() < CALM {
+                if let Some(difference) = self.tree_difference(&expected, begin - CALM) {
+                    return Err(format!("it did not stay so: {difference}"));
+                }
+                std::thread::sleep(POLL);
+            }
+            let noticed = self.running.iter_mut().flatten().map(Running::noticed);
+            let changes = noticed.flatten().any(|noticed| noticed);
+            if !changes {
+                return Ok(());
+            }
+            if begin > end {
+                return Err("topology changes do not end, and nothing happens".to_owned());
+            }
+        }
     }
 
     fn act(&mut self, step: Step) {

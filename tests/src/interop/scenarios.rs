@@ -9,6 +9,7 @@ fn bridge(brand: Brand, speech: Speech, priority: u16) -> Bridge {
         brand,
         speech,
         priority,
+        epochs: false,
     }
 }
 
@@ -202,6 +203,18 @@ pub fn all() -> Vec<Scenario> {
             [(Ovs, RSTP), (Ours, RSTP), (Ours, RSTP)],
             worse(),
         ),
+        ring(
+            "three brands, ours rapid root with epochs",
+            [(Ours, RSTP), (Ovs, RSTP), (Kernel, STP)],
+            failure(),
+        )
+        .with_epochs(),
+        ring(
+            "our rapid root with epochs dies",
+            [(Ours, RSTP), (Ovs, RSTP), (Ours, RSTP)],
+            death(),
+        )
+        .with_epochs(),
         pair("the kernel dies", (Kernel, STP), (Ours, STP), death()),
         pair("Open vSwitch dies", (Ovs, STP), (Ours, STP), death()),
         ring(

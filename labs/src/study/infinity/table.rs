@@ -66,10 +66,8 @@ pub(super) fn told(told: &[Told], dead: BridgeId) -> Vec<(bool, Vec<String>)> {
             config.root.to_string()
         };
         let epoch = told.rst.epoch.map_or_else(String::new, |stamp| {
-            let vouched = stamp
-                .vouched
-                .map_or("nobody".to_owned(), |epoch| epoch.to_string());
-            format!("{}, vouched {vouched}", stamp.current)
+            let vouched = if stamp.vouched { "" } else { ", not vouched" };
+            format!("{}{vouched}", stamp.current)
         });
         let cells = vec![
             format!("{} ms", told.at.as_millis()),

@@ -112,13 +112,58 @@ fn no_records_and_sixty_four() {
     let record = decode(&super::mst::octets()).records[0];
     let mut full = decode(&octets);
     full.records = vec![record; 65];
+    let plain = Bpdu::Mst(Box::new(full.clone())).encode();
+    assert_eq!(plain.len(), 102 + 64 * 16);
+    stamp(&mut full);
     let encoded = Bpdu::Mst(Box::new(full)).encode();
     assert_eq!(encoded.len(), BPDU_LENGTH_MAX);
+    assert_eq!(encoded[..plain.len()], plain);
     assert_eq!(decode(&encoded).records.len(), 64);
     let mut beyond = encoded;
     beyond[36..38].copy_from_slice(&(64_u16 + 65 * 16).to_be_bytes());
     beyond.extend([0; 16]);
     assert!(matches!(Bpdu::decode(&beyond), Ok(Bpdu::Rst(_))));
+}
+
+fn stamp(mst: &mut MstBpdu) {
+    let stamp = |current| EpochStamp {
+        current,
+        vouched: current % 2 == 0,
+    };
+    mst.cist.epoch = Some(stamp(0x0102_0304));
+    for (record, epoch) in mst.records.iter_mut().zip(7..) {
+        record.epoch = Some(stamp(epoch));
+    }
+}
+
+/// One of the common tree, and one of every instance: behind the records, where others look no more.
+#[test]
+fn stamps_of_epochs_stand_behind_the_records() {
+    let mut mst = decode(&octets());
+    let plain = Bpdu::Mst(Box::new(mst.clone())).encode();
+    stamp(&mut mst);
+    let stamped = Bpdu::Mst(Box::new(mst.clone())).encode();
+    assert_eq!(stamped[..plain.len()], plain);
+    assert_eq!(
+        stamped[plain.len()..],
+        *b"\xfe\x09\x02\x41\x4c\x01\x01\x01\x02\x03\x04\
+           \xfe\x0e\x02\x41\x4c\x02\0\0\0\0\x07\x01\0\0\0\x08"
+    );
+    assert_eq!(decode(&stamped), mst);
+    mst.cist.epoch = None;
+    mst.records[0].epoch = None;
+    let without = Bpdu::Mst(Box::new(mst.clone())).encode();
+    assert_eq!(decode(&without), mst, "only one of the instances");
+    // Cut short, or as many stamps as there are no records: they are none.
+    assert_eq!(decode(&stamped[..stamped.len() - 1]).records[1].epoch, None);
+    let mut fewer = stamped;
+    fewer[37] = 80;
+    fewer.drain(102 + 16..102 + 32);
+    assert_eq!(
+        decode(&fewer).cist.epoch.map(|stamp| stamp.vouched),
+        Some(true)
+    );
+    assert_eq!(decode(&fewer).records[0].epoch, None);
 }
 
 #[test]

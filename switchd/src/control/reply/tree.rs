@@ -53,6 +53,9 @@ pub struct Tree {
     /// The bridge at which the region meets the way to the root: priority; only with `mstp`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub regional_root: Option<RegionalRoot>,
+    /// The tree's epoch; only with epochs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<EpochReply>,
     /// The root's priority with the system identifier extension in its low 12 bits.
     pub root_priority: u16,
     /// The root's address.
@@ -86,6 +89,15 @@ pub struct RegionalRoot {
     pub internal_path_cost: u32,
     /// How many bridges further its information goes.
     pub remaining_hops: u8,
+}
+
+/// In which epoch a tree is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EpochReply {
+    /// How many roots the network has lost, as far as anybody here has heard.
+    pub number: u32,
+    /// Whether the root has vouched for its word in this epoch. If not, a bridge without epochs passed it on.
+    pub vouched: bool,
 }
 
 /// What a tree remembers of its topology changes.
@@ -126,6 +138,9 @@ pub struct TreePort {
     pub inconsistent: Option<String>,
     /// Whether it speaks a rapid protocol on the link.
     pub rapid: bool,
+    /// Whether the neighbour has epochs, too, by the last BPDU that came from it; only with epochs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epochs: Option<bool>,
     /// Whether the region ends here; only with `mstp`.
     pub boundary: bool,
     /// Whether the link is point-to-point.

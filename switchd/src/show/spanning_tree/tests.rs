@@ -14,6 +14,7 @@ fn port(number: u16, role: &str, state: &str) -> TreePort {
         edge: number == 3,
         inconsistent: None,
         rapid: false,
+        epochs: None,
         boundary: false,
         point_to_point: number != 4,
         designated_root_priority: 4096,
@@ -55,6 +56,7 @@ fn shown() -> SpanningTree {
             tree: 0,
             vlans: crate::config::VlanSet::all(),
             regional_root: None,
+            epoch: None,
             root_priority: 4096,
             root_mac: MacAddr::new(0, 0x11, 0x22, 0x33, 0x44, 0x55),
             root_path_cost: 4,
@@ -222,4 +224,41 @@ fn a_regions_trees_are_called_by_instance() {
         "{text}"
     );
     assert!(text.contains("P2p Bound(RSTP)\n"), "{text}");
+}
+
+#[test]
+fn epochs_are_shown_where_there_are() {
+    let mut with = shown();
+    with.protocol = "rstp".to_owned();
+    let tree = &mut with.trees[0];
+    tree.epoch = Some(EpochReply {
+        number: 3,
+        vouched: true,
+    });
+    tree.ports[0].epochs = Some(true);
+    tree.ports[0].rapid = true;
+    tree.ports[1].epochs = Some(false);
+    let text = spanning_tree(&with);
+    for line in [
+        "  Spanning tree enabled protocol rstp\n  Epoch      3\n  Root ID",
+        "p1               Root FWD 4         128.1    P2p\n",
+        "p2               Altn BLK 4         128.2    P2p Peer(STP) NoEpochs\n",
+    ] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+    let text = spanning_tree_detail(&with);
+    for line in [
+        "  Epoch 3\n  Topology change flag",
+        "Link type is point-to-point, a neighbour with epochs\n",
+        "Link type is point-to-point, a neighbour without epochs\n",
+    ] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+    with.trees[0].epoch = Some(EpochReply {
+        number: 3,
+        vouched: false,
+    });
+    let text = spanning_tree(&with);
+    let line = "Epoch      3, in which the root has not vouched for its word\n";
+    assert!(text.contains(line), "{text}");
 }
