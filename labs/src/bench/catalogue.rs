@@ -81,7 +81,7 @@ const fn scenario(
 }
 
 /// All scenarios, in the order in which a round does them.
-pub const SCENARIOS: [Scenario; 14] = [
+pub const SCENARIOS: [Scenario; 15] = [
     scenario(
         "tcp",
         "TCP, one pair",
@@ -155,6 +155,12 @@ pub const SCENARIOS: [Scenario; 14] = [
         "as many addresses as were tried, 1,024 and doubling up to 100,000, of which none is flooded afterwards",
     ),
     scenario(
+        "bpdu",
+        "BPDUs while all ports are flooded",
+        "802.1D-2004, 17.29.2",
+        "seven ports' stations flood all ports with broadcasts; how long the eighth's proposals wait for agreement",
+    ),
+    scenario(
         "footprint",
         "what it takes to be there",
         "/proc",
@@ -187,7 +193,7 @@ const fn metric(
 use Better::{Higher, Lower};
 
 /// All figures.
-pub const METRICS: [Metric; 48] = [
+pub const METRICS: [Metric; 52] = [
     metric("tcp", "rate", "TCP", "Gbit/s", Higher),
     metric("tcp", "cpu", "switch's CPU per GB", "s/GB", Lower),
     metric("tcp", "machine", "machine's CPU per GB", "s/GB", Lower),
@@ -267,6 +273,16 @@ pub const METRICS: [Metric; 48] = [
     ),
     metric("learning", "tcp", "TCP, of undisturbed", "ratio", Higher),
     metric("caching", "capacity", "addresses", "addresses", Higher),
+    metric("bpdu", "p50", "answered after, median", "ms", Lower),
+    metric("bpdu", "worst", "answered after, worst of 8", "ms", Lower),
+    metric("bpdu", "unanswered", "unanswered of 8", "BPDUs", Lower),
+    metric(
+        "bpdu",
+        "flooded",
+        "flood sent to each port",
+        "k frames/s",
+        Higher,
+    ),
     metric("footprint", "idle", "idle CPU", "%", Lower),
     metric("footprint", "rss", "resident memory, idle", "MiB", Lower),
     metric(
@@ -372,7 +388,7 @@ const fn limit(
 use Dut::{KernelBridge, OvsTap, OvsVeth, SwitchdPacket, SwitchdTap, SwitchdTapPlain, Vde};
 
 /// What our switch is held against.
-pub const BARS: [Bar; 63] = [
+pub const BARS: [Bar; 67] = [
     bar("tcp", "rate", SwitchdTap, KernelBridge, 0.8, Some(1.0)),
     bar("tcp", "rate", SwitchdTap, OvsTap, 10.0, None),
     bar("tcp", "rate", SwitchdTap, Vde, 10.0, None),
@@ -456,6 +472,10 @@ pub const BARS: [Bar; 63] = [
     limit("learning", "lost", SwitchdTap, 0.0, None),
     limit("learning", "tcp", SwitchdTap, 0.6, Some(0.9)),
     limit("caching", "capacity", SwitchdTap, 100_000.0, None),
+    limit("bpdu", "worst", SwitchdTap, 50.0, None),
+    limit("bpdu", "worst", SwitchdPacket, 50.0, None),
+    limit("bpdu", "unanswered", SwitchdTap, 0.0, None),
+    limit("bpdu", "unanswered", SwitchdPacket, 0.0, None),
     limit("footprint", "idle", SwitchdTap, 0.1, None),
     limit("footprint", "rss", SwitchdTap, 6.0, Some(4.0)),
     limit("footprint", "rss-100k", SwitchdTap, 24.0, Some(12.0)),
@@ -487,6 +507,8 @@ impl Scenario {
             // What the offloads cost small frames is all there is to compare.
             _ if dut == SwitchdTapPlain => self.name == "flat-out",
             "chain" => matches!(dut, SwitchdPacket | KernelBridge),
+            // Others' spanning tree is another process's, or the sender's.
+            "bpdu" => matches!(dut, SwitchdTap | SwitchdPacket),
             _ => true,
         }
     }

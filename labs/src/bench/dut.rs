@@ -208,7 +208,7 @@ impl Device {
     }
 }
 
-/// Spanning tree is off everywhere: it is not what is measured, and ports forward at once.
+/// Spanning tree is off unless it is what is measured: ports forward at once.
 fn switchd(
     dut: Dut,
     ports: &[&str],
@@ -216,7 +216,10 @@ fn switchd(
     arguments: &[String],
 ) -> Result<Command, BenchError> {
     let mut command = Command::new(program("switchd")?);
-    command.args(["--name", "bench", "--stp", "off"]);
+    command.args(["--name", "bench"]);
+    if !arguments.iter().any(|argument| argument == "--stp") {
+        command.args(["--stp", "off"]);
+    }
     command.args(["--cam-capacity", &TABLE.to_string()]);
     command.arg("--run-dir").arg(dir);
     if dut == Dut::SwitchdTapPlain {

@@ -126,6 +126,7 @@ impl Run<'_> {
                         dut.name()
                     ));
                     let figures = match scenario.name {
+                        "bpdu" => scenario::bpdu(&setting, dut),
                         "footprint" => scenario::footprint(&setting, dut),
                         "caching" => scenario::caching(&setting, dut),
                         _ => scenario::chain(&setting, dut, part),
@@ -142,7 +143,7 @@ impl Run<'_> {
 }
 
 fn is_on_its_own(scenario: &Scenario) -> bool {
-    matches!(scenario.name, "footprint" | "caching" | "chain")
+    matches!(scenario.name, "bpdu" | "footprint" | "caching" | "chain")
 }
 
 /// Where a round's figures go.

@@ -1,12 +1,14 @@
 //! What is done with a device, scenario by scenario. Each function fills in figures that [`catalogue`](super::catalogue)
 //! names.
 
+mod bpdu;
 mod chain;
 mod footprint;
 mod frames;
 mod learning;
 mod stack;
 
+pub(super) use bpdu::bpdu;
 pub(super) use chain::{LENGTHS, chain};
 pub(super) use footprint::footprint;
 pub(super) use learning::caching;
