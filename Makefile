@@ -18,7 +18,8 @@ demo: build ## the VMotion lab: six switches converge, a VM moves there and back
 BENCH ?=
 bench: build setup ## the switch beside its peers (BENCH="--quick": a look), virtual time, the CAM, many trees
 	@mkdir -p target/bench
-	target/release/labs bench --json target/bench/bench.json --html target/bench/bench.html $(BENCH)
+	target/release/labs bench --json target/bench/bench.json --html target/bench/bench.html \
+		--markdown target/bench/bench.md $(BENCH)
 	@echo "report: target/bench/bench.html"
 	$(CARGO) bench --locked -p labs --bench sim
 	$(CARGO) bench --locked -p cam --bench table

@@ -13,7 +13,7 @@ use super::dut::{self, Dut, Family, Medium};
 use super::plan::{ROUNDS, Times};
 use super::rounds::{self, Run};
 use super::verdict::{Mark, verdicts};
-use super::{BenchError, Machine, Outcome, plot, report, table, tools};
+use super::{BenchError, Machine, Outcome, markdown, plot, report, table, tools};
 use crate::command::print;
 use crate::lab::{Scratch, interrupt};
 use crate::peers::PeerError;
@@ -59,6 +59,9 @@ pub struct Bench {
     /// Write a report, as one HTML page.
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+    /// Write the bars as a table in Markdown.
+    #[arg(long, value_name = "FILE")]
+    markdown: Option<PathBuf>,
     /// Write the plot, as SVG or PNG.
     #[arg(long, value_name = "FILE")]
     plot: Option<PathBuf>,
@@ -87,7 +90,8 @@ pub fn run(args: &Bench, run_dir: &Path) -> Result<ExitCode, BenchError> {
         return list();
     }
     // Not after all the measuring.
-    for path in [&args.json, &args.html, &args.plot].into_iter().flatten() {
+    let files = [&args.json, &args.html, &args.markdown, &args.plot];
+    for path in files.into_iter().flatten() {
         can_write(path)?;
     }
     let outcome = match args.from.split_first() {
@@ -103,6 +107,9 @@ pub fn run(args: &Bench, run_dir: &Path) -> Result<ExitCode, BenchError> {
     }
     if let Some(path) = &args.html {
         write(path, &report::html(&outcome)?)?;
+    }
+    if let Some(path) = &args.markdown {
+        write(path, &markdown::markdown(&outcome))?;
     }
     if let Some(path) = &args.plot {
         if path.extension().is_some_and(|extension| extension == "png") {

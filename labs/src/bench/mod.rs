@@ -9,6 +9,7 @@ mod bed;
 pub mod catalogue;
 pub mod cli;
 mod dut;
+mod markdown;
 mod outcome;
 mod plan;
 mod plot;

@@ -129,6 +129,7 @@ fn proposal(root: MacAddr) -> Bpdu {
         learning: false,
         forwarding: false,
         agreement: false,
+        epoch: None,
     })
 }
 
