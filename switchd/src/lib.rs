@@ -20,7 +20,6 @@ pub mod counters;
 mod effects;
 pub mod event;
 mod event_loop;
-mod fast_path;
 pub mod forward;
 pub mod frame;
 mod link;
@@ -39,7 +38,6 @@ mod trees;
 pub mod vlan;
 mod vlan_set;
 pub mod watch;
-mod workers;
 
 pub use clock::Clock;
 pub use event_loop::{Daemon, Executor, Inputs, Signals, StartError, Waker};

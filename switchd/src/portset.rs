@@ -153,8 +153,7 @@ impl<'a> FloodPorts<'a> {
 impl Iterator for FloodPorts<'_> {
     type Item = (PortNumber, bool);
 
-    /// Not a call for each port: nine instructions of some 140.
-    #[inline(always)]
+    #[inline]
     fn next(&mut self) -> Option<(PortNumber, bool)> {
         loop {
             while self.bits != 0 {

@@ -2,7 +2,6 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::io;
-use std::sync::Arc;
 
 use pnet_base::MacAddr;
 use stp::PortNumber;
@@ -17,7 +16,6 @@ use crate::port::stream::Stream;
 use crate::port::tap::Tap;
 use crate::port::{Device, PortError};
 use crate::sys::ethtool::{self, Speed};
-use crate::workers::Tally;
 
 /// A port's device and where its interface is.
 #[derive(Debug)]
@@ -26,9 +24,7 @@ pub(super) struct Line {
     kind: PortKind,
     pub(super) address: MacAddr,
     /// None while there is no interface to a packet port.
-    pub(super) device: Option<Arc<Device>>,
-    /// What forwarding threads have counted of it and the core does not know yet.
-    pub(super) tally: Arc<Tally>,
+    pub(super) device: Option<Device>,
     /// Namespace and index of the interface, as far as known.
     place: Option<(NamespaceId, u32)>,
     /// The device was deleted by somebody else, or its state cannot be known.
@@ -90,8 +86,7 @@ impl Line {
             name,
             kind: config.kind,
             address: config.mac.unwrap_or(address),
-            device: Some(Arc::new(device)),
-            tally: Arc::default(),
+            device: Some(device),
             place: None,
             trouble: None,
             is_unwatched: false,
@@ -113,7 +108,7 @@ impl Line {
     /// Administratively down, the other end of the line sees its carrier go.
     pub(super) fn set_enabled(&mut self, namespaces: &mut Namespaces, enabled: bool) {
         self.enabled = enabled;
-        let result = match self.device.as_deref() {
+        let result = match &self.device {
             Some(Device::Tap(tap)) => tap.set_carrier(enabled),
             Some(Device::Packet(packet)) => packet.set_up(namespaces.home_mut(), enabled),
             Some(Device::Stream(stream)) => {
@@ -133,7 +128,7 @@ impl Line {
 
     /// Looks at the link as it is now. Watches the namespace it is in.
     pub(super) fn look(&mut self, namespaces: &mut Namespaces, poller: &Poller) -> LinkState {
-        let looked = match self.device.as_deref() {
+        let looked = match &self.device {
             Some(Device::Tap(tap)) => tap.locate(namespaces).and_then(|place| {
                 if place.is_new {
                     watch(namespaces, place.namespace, poller)?;
@@ -239,7 +234,7 @@ impl Line {
     ) -> Option<LinkState> {
         match change {
             Change::Now(link) if self.place == Some((namespace, link.index)) => {
-                Some(match self.device.as_deref() {
+                Some(match &self.device {
                     Some(Device::Packet(_)) => self.packet_state(link, namespaces),
                     Some(Device::Tap(_)) if link.works() => LinkState::Up(Speed::default()),
                     Some(Device::Tap(_) | Device::Stream(_) | Device::Datagram(_)) | None => {
@@ -255,7 +250,7 @@ impl Line {
                 returned.then(|| self.reopen(number, link, namespaces, poller))
             }
             Change::Gone { index } if self.place == Some((namespace, *index)) => {
-                if let Some(Device::Packet(_)) = self.device.as_deref() {
+                if let Some(Device::Packet(_)) = self.device {
                     self.device = None;
                     self.place = None;
                     return Some(LinkState::Down);
@@ -308,7 +303,7 @@ impl Line {
             });
         match opened {
             Ok(device) => {
-                self.device = Some(Arc::new(device));
+                self.device = Some(device);
                 if !self.enabled {
                     self.set_enabled(namespaces, false);
                 }
@@ -328,7 +323,7 @@ impl Line {
 
     /// Leaves somebody's interface as it was found; closes the device.
     pub(super) fn close(self, namespaces: &mut Namespaces) {
-        if let Some(Device::Packet(packet)) = self.device.as_deref() {
+        if let Some(Device::Packet(packet)) = &self.device {
             packet.restore(namespaces.home_mut());
         }
     }

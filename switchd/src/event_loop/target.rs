@@ -1,6 +1,5 @@
 //! The running switch as control sees it.
 
-use std::fmt::Write;
 use std::time::Duration;
 
 use cam::AgeingTime;
@@ -39,7 +38,6 @@ impl Daemon {
         if let Some(device) = &line.device {
             self.mover.attach(number, device);
         }
-        self.is_rewired = true;
         let line = self.lines[usize::from(number.get())].insert(line);
         let state = line.look(&mut self.namespaces, &self.poller);
         self.set_link(now, number, state);
@@ -57,9 +55,6 @@ impl Daemon {
         let _ = self.switch.remove_port(now, number, &mut self.outbox);
         self.mover.detach(number);
         if let Some(line) = self.lines[usize::from(number.get())].take() {
-            // Forwarding threads let go of the device first.
-            self.is_rewired = true;
-            self.publish();
             line.close(&mut self.namespaces);
         }
     }
@@ -96,7 +91,7 @@ impl Target for Daemon {
     fn port_facts(&self, number: PortNumber) -> Option<PortFacts> {
         let line = self.lines.get(usize::from(number.get()))?.as_ref()?;
         let port = self.switch.port(number)?;
-        let mut io = match line.device.as_deref() {
+        let mut io = match &line.device {
             Some(Device::Tap(tap)) => {
                 let by = match (self.mover.has_ring(), self.mover.fallback()) {
                     (true, _) => "io_uring".to_owned(),
@@ -110,9 +105,6 @@ impl Target for Daemon {
             Some(Device::Datagram(datagram)) => datagram.describe(),
             None => "no interface".to_owned(),
         };
-        if let Some(workers) = &self.workers {
-            let _ = write!(io, "; forwarding thread {}", workers.of(number));
-        }
         if let Some(trouble) = &line.trouble {
             io.push_str("; ");
             io.push_str(trouble);

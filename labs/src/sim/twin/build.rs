@@ -106,7 +106,6 @@ impl Twin {
                 None => cam::Capacity::default(),
             },
             io: config::Io::default(),
-            workers: 0,
             offload: true,
             ports: Vec::new(),
             static_macs: Vec::new(),
