@@ -6,7 +6,7 @@ mod lab_common;
 use lab_common::{World, both};
 use serde_json::Value;
 
-fn holds(test: &'static str, scenario: &str) {
+fn holds(test: &'static str, scenario: &str) -> Value {
     let world = World::new(test);
     let output = world.labs(&["run", scenario, "--name", &world.lab(), "--json"]);
     assert!(output.status.success(), "{}", both(&output));
@@ -15,6 +15,7 @@ fn holds(test: &'static str, scenario: &str) {
     let steps = labs::scenarios::find(scenario).unwrap().steps.len();
     assert_eq!(report["steps"].as_array().unwrap().len(), steps);
     world.assert_nothing_left();
+    report
 }
 
 #[test]
@@ -29,7 +30,13 @@ fn vlans() {
 
 #[test]
 fn triangle() {
-    holds("triangle", "triangle");
+    let report = holds("triangle", "triangle");
+    let steps = report["steps"].as_array().unwrap();
+    let set: Vec<&Value> = steps.iter().filter(|step| step["step"] == "set").collect();
+    assert!(!set.is_empty());
+    for step in set {
+        assert_eq!(step["text"], "set sw2: priority 0");
+    }
 }
 
 #[test]

@@ -90,15 +90,18 @@ fn converged(lab: &Lab, patience: Duration) -> Result<Outcome, LabError> {
 
 fn set(lab: &Lab, setting: &Setting) -> Result<Outcome, LabError> {
     match setting {
-        Setting::Port { endpoint, settings } => {
+        Setting::Port {
+            endpoint, settings, ..
+        } => {
             let command = Command::SetPort {
                 port: endpoint.port.clone(),
                 settings: settings.as_ref().clone(),
             };
             lab.ask(&endpoint.node, &command)?;
-            Ok(Outcome::done(format!("set {endpoint}")))
         }
-        Setting::Switch { switch, settings } => {
+        Setting::Switch {
+            switch, settings, ..
+        } => {
             let Switch { stp, ageing, .. } = settings.as_ref();
             if *stp != StpSettings::default() {
                 lab.ask(switch, &Command::SetSpanningTree(stp.clone()))?;
@@ -106,9 +109,9 @@ fn set(lab: &Lab, setting: &Setting) -> Result<Outcome, LabError> {
             if let Some(seconds) = *ageing {
                 lab.ask(switch, &Command::SetAgeing { seconds })?;
             }
-            Ok(Outcome::done(format!("set {switch}")))
         }
     }
+    Ok(Outcome::done(setting.to_string()))
 }
 
 /// Looks until the expectation holds, or the check's time is over; at least once.

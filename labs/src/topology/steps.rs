@@ -21,6 +21,7 @@
 //! `wait`, `pass`, `fail` and `nodes` mean what they do in netlab's `validate`: how long a check may take to come
 //! true, what to say then, what to say otherwise, and where it is looked at.
 
+use core::fmt;
 use core::time::Duration;
 use std::collections::BTreeMap;
 
@@ -115,6 +116,8 @@ pub enum Setting {
         switch: String,
         /// Its new settings.
         settings: Box<Switch>,
+        /// They as the file has them: `priority 4096, hello 1`.
+        words: String,
     },
     /// Of a port.
     Port {
@@ -122,7 +125,20 @@ pub enum Setting {
         endpoint: Endpoint,
         /// Its new settings.
         settings: Box<PortSettings>,
+        /// They as the file has them: `trunk 10,20, native 10`.
+        words: String,
     },
+}
+
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Switch { switch, words, .. } => write!(f, "set {switch}: {words}"),
+            Self::Port {
+                endpoint, words, ..
+            } => write!(f, "set {endpoint}: {words}"),
+        }
+    }
 }
 
 pub(super) fn read(value: Option<&Value>, topology: &Topology) -> Result<Vec<Step>, Fault> {
@@ -151,7 +167,10 @@ pub(super) fn read(value: Option<&Value>, topology: &Topology) -> Result<Vec<Ste
 fn check_settings(steps: &[Step], topology: &Topology) -> Result<(), Fault> {
     let mut live: BTreeMap<&str, StpConfig> = BTreeMap::new();
     for step in steps {
-        let StepKind::Set(Setting::Switch { switch, settings }) = &step.kind else {
+        let StepKind::Set(Setting::Switch {
+            switch, settings, ..
+        }) = &step.kind
+        else {
             continue;
         };
         let wrong = |error| Fault::new(step.at, format!("{switch}: {error}"));
@@ -243,11 +262,20 @@ fn set(key: &Key, body: &Value, topology: &Topology) -> Result<Setting, Fault> {
             "`set` changes nothing: no setting is given",
         ));
     }
+    let settings = entries.iter().filter(|(key, _)| key.text != subject.text);
+    let words: Vec<String> = settings
+        .map(|(key, value)| format!("{} {}", key.text, value.words()))
+        .collect();
+    let words = words.join(", ");
     if subject.text == "switch" {
         let fields = Fields::new(body, "set", &[&["switch"], SWITCH_SETTINGS].concat())?;
         let switch = switch_name(value, "switch", topology)?;
         let settings = Box::new(nodes::switch_settings(&fields)?);
-        return Ok(Setting::Switch { switch, settings });
+        return Ok(Setting::Switch {
+            switch,
+            settings,
+            words,
+        });
     }
     let settings: Vec<&str> = port::KEYS
         .iter()
@@ -257,7 +285,11 @@ fn set(key: &Key, body: &Value, topology: &Topology) -> Result<Setting, Fault> {
     let fields = Fields::new(body, "set", &[&["port"], settings.as_slice()].concat())?;
     let endpoint = switch_endpoint(value, "port", topology)?;
     let settings = Box::new(port::read(&fields)?);
-    Ok(Setting::Port { endpoint, settings })
+    Ok(Setting::Port {
+        endpoint,
+        settings,
+        words,
+    })
 }
 
 fn migrate(body: &Value, topology: &Topology) -> Result<StepKind, Fault> {

@@ -217,6 +217,30 @@ fn addresses_are_given_once() {
 }
 
 #[test]
+fn a_setting_is_told_as_it_is_written() {
+    let steps = "steps:
+  - set: {switch: sw1, priority: 4096, vlans: 10-20}
+  - set: {priorities: {10: 0, 20: 4096}, switch: sw1}
+  - set: {port: \"sw1:p1\", trunk: [10, 20-29], native: 10}
+";
+    let topology = Topology::parse("lab.yml", &format!("{PAIR}{steps}")).unwrap();
+    let told = topology.steps.iter().map(|step| {
+        let StepKind::Set(setting) = &step.kind else {
+            panic!("{step:?}");
+        };
+        setting.to_string()
+    });
+    assert_eq!(
+        told.collect::<Vec<_>>(),
+        [
+            "set sw1: priority 4096, vlans 10-20",
+            "set sw1: priorities 10 0 20 4096",
+            "set sw1:p1: trunk 10,20-29, native 10",
+        ]
+    );
+}
+
+#[test]
 fn faults_of_steps() {
     assert_eq!(
         pair_and("  - wiat: 5s"),

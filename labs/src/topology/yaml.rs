@@ -22,6 +22,27 @@ pub(super) struct Value {
     pub(super) kind: Kind,
 }
 
+impl Value {
+    /// In words, for people: `4096`, `10,20`, `1 4096 2 8192`; nothing where nothing is written.
+    pub(super) fn words(&self) -> String {
+        match &self.kind {
+            Kind::Null => String::new(),
+            Kind::Scalar(text) => text.clone(),
+            Kind::List(items) => {
+                let items: Vec<String> = items.iter().map(Self::words).collect();
+                items.join(",")
+            }
+            Kind::Map(entries) => {
+                let entries = entries.iter();
+                let entries: Vec<String> = entries
+                    .map(|(key, value)| format!("{} {}", key.text, value.words()))
+                    .collect();
+                entries.join(" ")
+            }
+        }
+    }
+}
+
 #[derive(Debug, Clone)]
 pub(super) enum Kind {
     /// No value: an empty plain scalar, `~` or `null`.

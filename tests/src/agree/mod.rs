@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 
 use labs::lab::PortView;
-use labs::topology::{Endpoint, Incident, Setting, Step, StepKind, Topology};
+use labs::topology::{Endpoint, Incident, Step, StepKind, Topology};
 use pnet_base::MacAddr;
 
 pub use span::Span;
@@ -78,8 +78,7 @@ pub fn disturbances(topology: &Topology) -> Vec<Step> {
 pub fn words(step: &Step) -> String {
     match &step.kind {
         StepKind::Link { endpoint, change } => format!("link {change:?} {endpoint}").to_lowercase(),
-        StepKind::Set(Setting::Switch { switch, .. }) => format!("set {switch}"),
-        StepKind::Set(Setting::Port { endpoint, .. }) => format!("set {endpoint}"),
+        StepKind::Set(setting) => setting.to_string(),
         StepKind::Incident(Incident::Silence(endpoint)) => format!("link silent {endpoint}"),
         StepKind::Incident(Incident::Change { endpoint, .. }) => format!("change {endpoint}"),
         StepKind::Incident(Incident::Switch { switch, power }) => {

@@ -203,27 +203,31 @@ impl Twin {
     }
 
     fn set(&mut self, step: &Step, setting: &Setting) -> Result<Outcome, TwinError> {
-        let (node, commands, what) = match setting {
-            Setting::Port { endpoint, settings } => {
+        let (node, commands) = match setting {
+            Setting::Port {
+                endpoint, settings, ..
+            } => {
                 let command = Command::SetPort {
                     port: endpoint.port.clone(),
                     settings: settings.as_ref().clone(),
                 };
-                (&endpoint.node, vec![command], endpoint.to_string())
+                (&endpoint.node, vec![command])
             }
-            Setting::Switch { switch, settings } => {
+            Setting::Switch {
+                switch, settings, ..
+            } => {
                 let Switch { stp, ageing, .. } = settings.as_ref();
                 let stp =
                     (*stp != StpSettings::default()).then(|| Command::SetSpanningTree(stp.clone()));
                 let ageing = ageing.map(|seconds| Command::SetAgeing { seconds });
                 let commands = stp.into_iter().chain(ageing).collect();
-                (switch, commands, switch.clone())
+                (switch, commands)
             }
         };
         for command in commands {
             self.ask(step, node, command)?;
         }
-        Ok(done(format!("set {what}")))
+        Ok(done(setting.to_string()))
     }
 
     /// Has a switch carry out a command, as `switchctl` would.
