@@ -3,7 +3,12 @@
 
 mod lab_common;
 
-use lab_common::{World, both};
+use std::process::{Command as Process, Stdio};
+use std::time::{Duration, Instant};
+
+use lab_common::{PATIENCE, World, both};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
 use switchd::config::PortSettings;
 use switchd::control::{Client, Command};
@@ -105,6 +110,46 @@ fn a_lab_that_is_up_moves_its_machine_when_told() {
         processes,
         "the process it was has gone"
     );
+    world.good(&["down"]);
+    world.assert_nothing_left();
+}
+
+/// Whoever moves the machines of a lab, and says so in its lock.
+fn wait_for_mover(world: &World, says: &str) {
+    let lock = world.run_dir().join("labs").join(world.lab());
+    let lock = lock.join("moves.lock");
+    let end = Instant::now() + PATIENCE;
+    while !std::fs::read_to_string(&lock).is_ok_and(|text| text.contains(says)) {
+        assert!(Instant::now() < end, "{says}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn the_machines_of_a_lab_are_moved_by_one_at_a_time() {
+    let world = World::new("alone");
+    let name = world.lab();
+    let file = world.file(&format!("{PAIR}  - wait: 1h\n"));
+    let quiet = |command: &mut Process| command.stdout(Stdio::null()).spawn().unwrap();
+    // A run has them to itself, also between its moves.
+    let mut run = quiet(&mut world.command(&["run", &file, "--name", &name]));
+    wait_for_mover(&world, "labs run");
+    let error = world.bad(1, &["migrate", "vm1", "esx2"]);
+    let said = format!("{name}: its machines are moved by `labs run` alone");
+    assert!(error.contains(&said), "{error}");
+    kill(Pid::from_raw(run.id().try_into().unwrap()), Signal::SIGINT).unwrap();
+    assert_eq!(run.wait().unwrap().code(), Some(130));
+
+    world.good(&["up", &file, "--name", &name]);
+    let mut first = quiet(&mut world.command(&["migrate", "vm1", "esx2"]));
+    wait_for_mover(&world, "esx2");
+    let error = world.bad(1, &["migrate", "vm1", "esx2"]);
+    let said = format!("{name}: vm1 is being moved to esx2");
+    assert!(error.contains(&said), "{error}");
+    assert!(first.wait().unwrap().code().is_some());
+    // Who has ended keeps nobody away, though the file still names it.
+    let error = world.bad(2, &["migrate", "vm1", "esx2"]);
+    assert!(error.contains("vm1 runs on esx2 already"), "{error}");
     world.good(&["down"]);
     world.assert_nothing_left();
 }

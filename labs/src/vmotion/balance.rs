@@ -26,7 +26,7 @@ pub(crate) fn balance(
     (settings, bounds): (Settings, Bounds),
     details: bool,
 ) -> Result<Option<DrsReport>, LabError> {
-    let mut play = Play::begin(lab, options, setup)?;
+    let mut play = Play::begin(lab, options, setup, "labs drs")?;
     if !play.steps()? {
         return Ok(None);
     }

@@ -5,6 +5,7 @@
 //! every `migrate` step runs a client's stopwatch and listens to the event streams of all switches.
 //! Everything is put in order by CLOCK_MONOTONIC, which the processes of one machine share.
 
+mod alone;
 mod balance;
 pub(crate) mod bars;
 pub(crate) mod events;
@@ -30,6 +31,7 @@ pub(crate) use balance::balance;
 pub use order::{Order, migrate};
 pub use report::{Announcement, CamMove, MigrationReport, Report, StpReport, TcpSummary};
 
+use alone::Alone;
 use events::Watch;
 use guests::Guests;
 use probe::Probe;
@@ -64,7 +66,7 @@ pub fn boot(lab: &Lab, setup: Option<Setup>) -> Result<(), LabError> {
 ///
 /// When a process cannot be started or a switch does not answer.
 pub fn run(lab: &Lab, options: Options, setup: Option<Setup>) -> Result<bool, LabError> {
-    let mut play = Play::begin(lab, options, setup)?;
+    let mut play = Play::begin(lab, options, setup, "labs run")?;
     let ok = play.steps()?;
     for probe in std::mem::take(&mut play.probes).into_values() {
         probe.end(lab)?;
@@ -83,11 +85,18 @@ struct Play<'a> {
     probes: BTreeMap<String, Probe>,
     report: Report,
     story: Story,
+    _alone: Alone,
 }
 
 impl<'a> Play<'a> {
-    /// Boots every VM where the file says.
-    fn begin(lab: &'a Lab, options: Options, setup: Option<Setup>) -> Result<Self, LabError> {
+    /// Boots every VM where the file says; `who` moves them, and nobody else.
+    fn begin(
+        lab: &'a Lab,
+        options: Options,
+        setup: Option<Setup>,
+        who: &str,
+    ) -> Result<Self, LabError> {
+        let alone = Alone::with(lab, &format!("its machines are moved by `{who}` alone"))?;
         let story = Story::new(options);
         let watch = Watch::start(lab)?;
         let mut guests = Guests::new(lab, setup)?;
@@ -102,6 +111,7 @@ impl<'a> Play<'a> {
             probes: BTreeMap::new(),
             report: Report::new(lab),
             story,
+            _alone: alone,
         })
     }
 }

@@ -5,10 +5,8 @@
 //! a second one while the first is under way is refused.
 
 use std::collections::BTreeMap;
-use std::fs::OpenOptions;
 
-use nix::fcntl::{Flock, FlockArg};
-
+use super::alone::Alone;
 use super::events::Watch;
 use super::guests::Guests;
 use super::report::{MigrationReport, Report};
@@ -69,7 +67,7 @@ impl Order<'_> {
 /// The order makes no sense, another move is under way, a process cannot be started, or a switch does not answer.
 pub fn migrate(lab: &Lab, order: Order<'_>, options: Options) -> Result<MigrationReport, LabError> {
     let settings = order.check(&lab.topology)?;
-    let _alone = alone(lab)?;
+    let alone = Alone::with(lab, &format!("{} is being moved to {}", order.vm, order.to))?;
     let mut guests = Guests::default();
     guests.adopt(lab, order.vm, settings)?;
     let from = &guests.get(order.vm)?.host;
@@ -84,6 +82,7 @@ pub fn migrate(lab: &Lab, order: Order<'_>, options: Options) -> Result<Migratio
         probes: BTreeMap::new(),
         report: Report::new(lab),
         story: Story::new(options),
+        _alone: alone,
     };
     let moved = play.migrate(order.vm, order.to, order.force);
     for probe in std::mem::take(&mut play.probes).into_values() {
@@ -95,14 +94,4 @@ pub fn migrate(lab: &Lab, order: Order<'_>, options: Options) -> Result<Migratio
         report.ok_or_else(|| LabError::Other("nothing is known of the move".to_owned()))?;
     play.story.finish_move(&report)?;
     Ok(report)
-}
-
-/// Keeps other moves of the lab away for as long as it lives.
-fn alone(lab: &Lab) -> Result<Flock<std::fs::File>, LabError> {
-    let path = lab.dir().join("moves.lock");
-    let mut options = OpenOptions::new();
-    let file = options.create(true).truncate(false).write(true).open(&path);
-    let file = file.map_err(|source| LabError::io(format!("write {}", path.display()), source))?;
-    Flock::lock(file, FlockArg::LockExclusiveNonblock)
-        .map_err(|(_, _)| LabError::Other(format!("another VM of {} is being moved", lab.name())))
 }
