@@ -233,6 +233,10 @@ fn what_makes_no_sense_is_refused_before_anything_is_started() {
         (&["--until", "1.5s"], "'1.5s' is no time"),
         (&["--moves", "0"], "0 is not in 1.."),
         (
+            &["--sim", "--accel", "tcg"],
+            "in virtual time no QEMU runs: leave out --sim",
+        ),
+        (
             &["triangle", "--sim"],
             "there is nothing to balance in triangle: that takes a VM and two hosts",
         ),

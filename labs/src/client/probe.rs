@@ -103,18 +103,24 @@ pub fn run(args: &ProbeArgs) -> anyhow::Result<()> {
     }
 }
 
-/// A guest that has just come up answers echo requests before its service listens: what is refused is tried again.
+/// A guest that boots has no address yet, and one that has just come up answers echo requests before its service listens:
+/// what is refused, or nobody's, is tried again.
 fn connect(args: &ProbeArgs) -> io::Result<TcpStream> {
     let end = monotonic() + Duration::from_millis(args.connect_ms);
     loop {
         let left = end.saturating_sub(monotonic()).max(AGAIN);
         match TcpStream::connect_timeout(&SocketAddr::V4(args.server), left) {
-            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused && monotonic() < end => {
-                std::thread::sleep(AGAIN);
-            }
+            Err(error) if is_early(&error) && monotonic() < end => std::thread::sleep(AGAIN),
             done => return done,
         }
     }
+}
+
+fn is_early(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionRefused | io::ErrorKind::HostUnreachable
+    )
 }
 
 impl Probe {

@@ -50,6 +50,9 @@ pub struct DrsArgs {
     /// The outcome as one JSON object on standard output; the story goes to standard error.
     #[arg(long)]
     pub json: bool,
+    /// What machines of QEMU's are made of.
+    #[command(flatten)]
+    pub qemu: QemuArgs,
 }
 
 fn level(text: &str) -> Result<Level, String> {
@@ -63,6 +66,12 @@ fn level(text: &str) -> Result<Level, String> {
 /// There is nothing to balance, the lab cannot be brought up or simulated, or a step cannot be done at all.
 pub fn run(args: &DrsArgs, run_dir: &Path, topology: Topology) -> Result<bool, CommandError> {
     let settings = settings(args, &topology)?;
+    if args.sim && args.qemu.is_used() {
+        return Err(CommandError::Usage(
+            "in virtual time no QEMU runs: leave out --sim, or --kernel, --initrd, --disk, --append and --accel"
+                .to_owned(),
+        ));
+    }
     let bounds = Bounds {
         seed: args.seed,
         length: settings.length,
@@ -84,12 +93,11 @@ pub fn run(args: &DrsArgs, run_dir: &Path, topology: Topology) -> Result<bool, C
             json: args.json,
             keep: false,
         };
-        let qemu = QemuArgs::default();
         with_lab(
             run_dir,
             topology.clone(),
             wishes,
-            &qemu,
+            &args.qemu,
             |lab, start, setup| {
                 let options = Options {
                     json: args.json,

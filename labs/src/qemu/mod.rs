@@ -28,7 +28,7 @@ pub use setup::Setup;
 /// QEMU's program.
 pub const PROGRAM: &str = "qemu-system-x86_64";
 
-/// Flags of `labs run` and `labs up` for the virtual machines that are QEMU's.
+/// Flags of `labs run`, `labs up` and `labs drs` for the virtual machines that are QEMU's.
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = "Virtual machines of QEMU")]
 pub struct QemuArgs {
@@ -51,7 +51,7 @@ pub struct QemuArgs {
 }
 
 impl QemuArgs {
-    fn is_used(&self) -> bool {
+    pub(crate) fn is_used(&self) -> bool {
         let files = [&self.kernel, &self.initrd, &self.disk];
         files.iter().any(|file| file.is_some())
             || self.append.is_some()

@@ -86,7 +86,8 @@ impl Drop for Probe {
     }
 }
 
-/// A guest of QEMU's echoes, and what it announces nobody tells. It is asked five times as often as the labs' own: how long
+/// A guest of QEMU's echoes, and what it announces nobody tells. It may still boot, and several at once take their time. It
+/// is asked five times as often as the labs' own: how long
 /// the network kept it silent is what its pause leaves of the silence, and smaller.
 fn ears(vm: &Vm) -> Vec<String> {
     match vm.machine {
@@ -94,7 +95,12 @@ fn ears(vm: &Vm) -> Vec<String> {
         VmMachine::Qemu => {
             let mac = vm.mac.to_string();
             let words = ["--echo", "--listen", &mac, "--interval-ms", "2"];
-            words.map(str::to_owned).to_vec()
+            let patience = ["--connect-ms", "60000"];
+            words
+                .into_iter()
+                .chain(patience)
+                .map(str::to_owned)
+                .collect()
         }
     }
 }

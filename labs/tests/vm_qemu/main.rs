@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test says no more by expect")]
 
 mod alone;
+mod balanced;
 mod in_a_lab;
 #[path = "../lab_common/mod.rs"]
 mod lab_common;
