@@ -34,7 +34,8 @@ pub struct Limits {
     pub bandwidth: u64,
     /// On KVM the guest stops when QEMU thinks that the rest takes no longer than this.
     pub downtime: Duration,
-    /// Under TCG the guest stops when no more octets of the first round are left than this.
+    /// Under TCG the guest stops at the next pause of the copy when no more octets of the first round are left than this,
+    /// and at half of it in any case.
     pub rest: u64,
     /// Nothing more arrives for so long: it has failed.
     pub patience: Duration,
@@ -61,6 +62,9 @@ pub type Told = Vec<(&'static str, GuestEvent)>;
 const TURN: Duration = Duration::from_millis(2);
 /// How often QEMU is asked how far it is.
 const ASK: Duration = Duration::from_millis(10);
+/// Under TCG the copy is slowed when so many times the rest is left, and has paused when nothing was sent for this long.
+const STRETCH: f64 = 2.0;
+const BREATH: Duration = Duration::from_millis(25);
 /// Under TCG QEMU shall not come to an end by itself, and once the guest stands still as fast as it can.
 const DOWNTIME_NEVER: u64 = 0;
 const DOWNTIME_ALWAYS: u64 = 2_000_000;
@@ -134,6 +138,8 @@ struct Migration<'a> {
     limits: &'a Limits,
     begun: Duration,
     asked: Duration,
+    /// The copy goes at half its speed, for its last stretch.
+    is_slowed: bool,
     /// When something arrived last, and how much it was by then.
     progress: (Duration, u64),
     /// We have stopped the guest.
@@ -181,6 +187,7 @@ impl<'a> Migration<'a> {
             limits,
             begun: now,
             asked: now,
+            is_slowed: false,
             progress: (now, 0),
             is_stopped: false,
             is_completed: false,
@@ -224,7 +231,7 @@ impl<'a> Migration<'a> {
         if now >= self.asked + ASK && self.source.gone.is_none() {
             self.asked = now;
             self.ask();
-            self.stop_in_time();
+            self.stop_in_time(now);
         }
         if self.end.is_none() {
             self.end = self.judge(now);
@@ -236,11 +243,27 @@ impl<'a> Migration<'a> {
     }
 
     /// Under TCG: stops the guest before the first round is over, and lets QEMU finish without limits.
-    fn stop_in_time(&mut self) {
+    ///
+    /// QEMU sends what its bandwidth allows for a tenth of a second as fast as it can, and then nothing until that is over.
+    /// As long as it sends, guest and network want for processors: a guest that is stopped then has unfinished work, and
+    /// does that first at the target. So the last stretch goes at half the speed, and the guest stops in one of the pauses.
+    fn stop_in_time(&mut self, now: Duration) {
         let rest = ram(&self.figures, "remaining");
+        let limit = self.limits.rest as f64;
         let is_active = self.figures.get("status").and_then(Value::as_str) == Some("active");
-        if self.is_stopped || !self.is_translated() || !is_active || rest > self.limits.rest as f64
-        {
+        if self.is_stopped || !self.is_translated() || !is_active || rest > STRETCH * limit {
+            return;
+        }
+        if !self.is_slowed {
+            self.is_slowed = true;
+            let half = json!({"max-bandwidth": self.limits.bandwidth / 2});
+            if let Err(error) = self.source.ask("migrate-set-parameters", half) {
+                self.end = Some(End::Failed(error.to_string()));
+            }
+            return;
+        }
+        let is_pausing = now >= self.progress.0 + BREATH;
+        if rest > limit || rest > limit / 2.0 && !is_pausing {
             return;
         }
         self.is_stopped = true;
