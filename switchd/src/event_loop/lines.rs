@@ -13,9 +13,12 @@ use crate::port::datagram::Datagram;
 use crate::port::given;
 use crate::port::packet::Packet;
 use crate::port::stream::Stream;
-use crate::port::tap::Tap;
+use crate::port::tap::{Place, Tap};
 use crate::port::{Device, PortError};
 use crate::sys::ethtool::{self, Speed};
+
+/// How often a tap is looked for in a namespace that was not watched until then.
+const LOCATE_TRIES: usize = 4;
 
 /// A port's device and where its interface is.
 #[derive(Debug)]
@@ -129,14 +132,7 @@ impl Line {
     /// Looks at the link as it is now. Watches the namespace it is in.
     pub(super) fn look(&mut self, namespaces: &mut Namespaces, poller: &Poller) -> LinkState {
         let looked = match &self.device {
-            Some(Device::Tap(tap)) => tap.locate(namespaces).and_then(|place| {
-                if place.is_new {
-                    watch(namespaces, place.namespace, poller)?;
-                    // Between the look and the watch it may have changed.
-                    return tap.locate(namespaces);
-                }
-                Ok(place)
-            }),
+            Some(Device::Tap(tap)) => locate(tap, namespaces, poller),
             Some(Device::Packet(packet)) => {
                 let index = packet.index();
                 let home = namespaces.home();
@@ -351,14 +347,35 @@ fn own_address() -> MacAddr {
     MacAddr(0x02, a, b, c, d, e)
 }
 
-/// Makes changes in `namespace` wake the loop.
+/// Where the kernel end of a tap is, in a namespace that is watched: of what happens to it from now on the loop hears.
+///
+/// # Errors
+/// See [`Tap::locate`].
+fn locate(tap: &Tap, namespaces: &mut Namespaces, poller: &Poller) -> io::Result<Place> {
+    for _ in 0..LOCATE_TRIES {
+        let place = tap.locate(namespaces)?;
+        if !watch(namespaces, place.namespace, poller)? {
+            return Ok(place);
+        }
+        // Between the look and the watch it may have changed, or moved on.
+    }
+    Err(io::Error::from_raw_os_error(libc::EAGAIN))
+}
+
+/// Makes changes in `namespace` wake the loop. False if they did already.
+///
+/// # Errors
+/// `ENOMEM`, or too many descriptors are waited for.
 pub(super) fn watch(
     namespaces: &mut Namespaces,
     id: NamespaceId,
     poller: &Poller,
-) -> io::Result<()> {
-    match namespaces.get_mut(id) {
-        Some(namespace) => poller.add_namespace(id, namespace.listener()),
-        None => Ok(()),
-    }
+) -> io::Result<bool> {
+    let unwatched = namespaces.get_mut(id).filter(|it| !it.is_watched());
+    let Some(namespace) = unwatched else {
+        return Ok(false);
+    };
+    poller.add_namespace(id, namespace.listener())?;
+    namespace.set_watched();
+    Ok(true)
 }

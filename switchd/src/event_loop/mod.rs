@@ -318,9 +318,6 @@ impl Daemon {
             }
         }
         self.forget_gone();
-        let lines = &self.lines;
-        self.namespaces
-            .retain(|id| lines.iter().flatten().any(|line| line.is_in(id)));
         self.plan_look(now);
         self.flush();
     }
@@ -339,13 +336,16 @@ impl Daemon {
         self.flush();
     }
 
-    /// Lets go of devices that lines have let go of.
+    /// Lets go of devices that lines have let go of, and of namespaces where none is.
     fn forget_gone(&mut self) {
         for number in self.numbers() {
             if line_of(&mut self.lines, number).is_some_and(|line| line.device.is_none()) {
                 self.mover.detach(number);
             }
         }
+        let lines = &self.lines;
+        self.namespaces
+            .retain(|id| lines.iter().flatten().any(|line| line.is_in(id)));
     }
 
     fn plan_look(&mut self, now: Duration) {

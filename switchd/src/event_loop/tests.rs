@@ -1,5 +1,6 @@
 //! The loop without its wait: what a frame costs beside the system calls.
 
+use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use clap::Parser;
@@ -10,6 +11,7 @@ use tun_tap::{Iface, Mode};
 use super::*;
 use crate::config::{Flags, World};
 use crate::control::{CLIENTS_MAX, Server, execute};
+use crate::link::Setting;
 use crate::port::batch::BATCH_MAX;
 use crate::sys::{allocations, packet};
 
@@ -180,6 +182,42 @@ fn a_bpdu_overtakes_whatever_the_port_has_not_taken_yet() {
         }
         let counters = daemon.switch.port(number).unwrap().counters();
         assert!(counters.drops(DropReason::ReceiveFull) > 0);
+    });
+    bench.join().unwrap();
+}
+
+#[test]
+fn a_namespace_that_was_opened_in_vain_is_watched_once_a_tap_is_there() {
+    let bench = std::thread::spawn(|| {
+        let mut bench = Bench::new();
+        let daemon = &mut bench.daemon;
+        let number = PortNumber::new(1).unwrap();
+        let there = std::thread::spawn(|| {
+            unshare(CloneFlags::CLONE_NEWNET).unwrap();
+            File::open("/proc/thread-self/ns/net").unwrap()
+        });
+        let there = there.join().unwrap();
+        // The tap was looked for, and renamed between the question for its name and the question for its link.
+        let id = daemon.namespaces.enter(&there).unwrap();
+        let path = format!("/proc/{}/fd/{}", std::process::id(), there.as_raw_fd());
+        let moved = std::process::Command::new("ip")
+            .args(["link", "set", "p1", "netns", &path])
+            .status();
+        assert!(moved.unwrap().success());
+        let is_up = |daemon: &Daemon| daemon.switch.port(number).unwrap().is_link_up();
+        let home = daemon.namespaces.home();
+        daemon.links(Clock.now(), home);
+        assert!(!is_up(daemon), "moved, and down");
+        // Set up, it wakes the loop, which then knows.
+        let other = daemon.namespaces.get_mut(id).unwrap();
+        let link = other.by_name("p1").unwrap().unwrap();
+        other.set(link.index, Setting::Up(true)).unwrap();
+        let (mut woken, now) = (Vec::new(), Some(Clock.now()));
+        let waited = daemon.poller.wait(now, |ready| woken.push(ready));
+        waited.unwrap();
+        assert!(woken.contains(&Ready::Link(id)), "{woken:?}");
+        daemon.links(Clock.now(), id);
+        assert!(is_up(daemon));
     });
     bench.join().unwrap();
 }

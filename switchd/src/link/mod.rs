@@ -58,17 +58,16 @@ impl Namespaces {
         Some(namespace)
     }
 
-    /// Opens `namespace` unless it is open; says whether it was opened now.
+    /// Opens `namespace` unless it is open.
     ///
     /// # Errors
     /// See [`Namespace::of`].
-    pub(crate) fn enter(&mut self, namespace: &File) -> io::Result<(NamespaceId, bool)> {
+    pub(crate) fn enter(&mut self, namespace: &File) -> io::Result<NamespaceId> {
         let id = NamespaceId::of(namespace)?;
-        let known = self.open.iter().any(|(open, _)| *open == id);
-        if !known {
+        if !self.open.iter().any(|(open, _)| *open == id) {
             self.open.push((id, Namespace::of(namespace)?));
         }
-        Ok((id, !known))
+        Ok(id)
     }
 
     /// Closes the namespaces in which no port is any more; an open socket would keep them alive.

@@ -119,6 +119,7 @@ pub(crate) struct Namespace {
     requests: Socket,
     answer: Vec<u8>,
     sequence: u32,
+    is_watched: bool,
 }
 
 impl Namespace {
@@ -140,6 +141,7 @@ impl Namespace {
             requests,
             answer: Vec::with_capacity(ANSWER_LEN),
             sequence: 0,
+            is_watched: false,
         })
     }
 
@@ -157,6 +159,16 @@ impl Namespace {
                 .join()
                 .unwrap_or_else(|_| Err(io::Error::other("the helper thread panicked")))
         })
+    }
+
+    /// Whether somebody waits for [`Self::changes`].
+    pub(crate) fn is_watched(&self) -> bool {
+        self.is_watched
+    }
+
+    /// From now on somebody waits for [`Self::changes`].
+    pub(crate) fn set_watched(&mut self) {
+        self.is_watched = true;
     }
 
     /// Readable when there are [`Self::changes`].

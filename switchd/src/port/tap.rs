@@ -69,8 +69,6 @@ pub(crate) struct Place {
     pub(crate) index: u32,
     /// Up and with carrier.
     pub(crate) works: bool,
-    /// The namespace was opened for this port just now.
-    pub(crate) is_new: bool,
 }
 
 impl Tap {
@@ -194,14 +192,15 @@ impl Tap {
         tun::set_carrier(self.descriptor(), carrier)
     }
 
-    /// Finds the kernel end, opening its namespace if need be.
+    /// Finds the kernel end, opening its namespace if need be. One that it was in for a moment only may be opened, too,
+    /// and so may any if this fails.
     ///
     /// # Errors
     /// `EBADFD` if the device was deleted; else its state cannot be known.
     pub(crate) fn locate(&self, namespaces: &mut Namespaces) -> io::Result<Place> {
         for _ in 0..LOCATE_TRIES {
             let before = File::from(tun::namespace(self.descriptor())?);
-            let (id, is_new) = namespaces.enter(&before)?;
+            let id = namespaces.enter(&before)?;
             let name = tun::name(self.descriptor())?;
             let Some(namespace) = namespaces.get_mut(id) else {
                 continue;
@@ -215,7 +214,6 @@ impl Tap {
                     namespace: id,
                     index: link.index,
                     works: link.works(),
-                    is_new,
                 });
             }
         }
