@@ -16,7 +16,7 @@ pub(crate) mod wire;
 /// How long anything may take that takes milliseconds on an idle machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A network namespace without a name.
+/// A network namespace without a name. When a test fails, it says how its interfaces are.
 pub(crate) struct Namespace(File);
 
 impl Namespace {
@@ -88,6 +88,27 @@ impl Namespace {
     pub(crate) fn host(&self, name: &str, host: u8) {
         self.ip(&format!("addr add 10.0.0.{host}/24 dev {name}"));
         self.ip(&format!("link set {name} up"));
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        for line in ["ip -s -s link", "ip neigh", "tc -s qdisc"] {
+            // Whatever goes wrong here is not what the test is about.
+            let said = std::thread::scope(|scope| {
+                let thread = scope.spawn(|| {
+                    setns(&self.0, CloneFlags::CLONE_NEWNET).ok()?;
+                    let mut words = line.split(' ');
+                    Command::new(words.next()?).args(words).output().ok()
+                });
+                thread.join().ok().flatten()
+            });
+            let said = said.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+            eprintln!("--- {line}:\n{}", said.unwrap_or_default());
+        }
     }
 }
 

@@ -10,9 +10,9 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use etherparse::VlanId;
 use stp::{PortNumber, PortState, TreeId};
 use switchd::config::{Config, Io, PortConfig, PortKind, PortMode, StpConfig};
-use switchd::control::{Command, Error, ErrorCode, Reply, Request, Responder};
+use switchd::control::{self, Command, Error, ErrorCode, MacFilter, Reply, Request, Responder};
 use switchd::counters::DropReason;
-use switchd::{Daemon, Inputs, StartError, Waker};
+use switchd::{Daemon, Inputs, StartError, Waker, show};
 
 use super::Namespace;
 
@@ -22,7 +22,7 @@ thread_local! {
     static QUESTIONS: RefCell<Option<Receiver<Question>>> = const { RefCell::new(None) };
 }
 
-/// A running switch. Dropped, it stops and cleans up.
+/// A running switch. Dropped, it stops and cleans up; when a test fails, it says first how its ports are.
 pub(crate) struct Switch {
     requests: Option<Sender<Request>>,
     questions: Sender<Question>,
@@ -75,19 +75,26 @@ impl Switch {
         &self,
         question: impl FnOnce(&mut Daemon, Duration) -> T + Send + 'static,
     ) -> T {
+        self.try_ask(question).expect("the switch answers")
+    }
+
+    /// The same; `None` if it does not answer.
+    fn try_ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&mut Daemon, Duration) -> T + Send + 'static,
+    ) -> Option<T> {
         let (answer, answered) = bounded(1);
         let question: Question = Box::new(move |daemon, now| {
-            answer.send(question(daemon, now)).unwrap();
+            // Nobody waits any more for an answer that comes late.
+            let _ = answer.send(question(daemon, now));
         });
-        self.questions.send(question).unwrap();
+        self.questions.try_send(question).ok()?;
         let (replies, _) = bounded(1);
         let responder = Responder::new(0, replies, Arc::new(|| {}));
         let request = Request::new(Command::ShowVersion, responder);
-        self.requests.as_ref().unwrap().send(request).unwrap();
+        self.requests.as_ref()?.try_send(request).ok()?;
         self.waker.wake();
-        answered
-            .recv_timeout(super::PATIENCE)
-            .expect("the switch answers")
+        answered.recv_timeout(super::PATIENCE).ok()
     }
 
     pub(crate) fn link(&self, port: u16) -> bool {
@@ -117,8 +124,32 @@ impl Switch {
     }
 }
 
+/// What `switchctl show interfaces` and `show mac address-table` say.
+fn shown(daemon: &mut Daemon, now: Duration) -> String {
+    let mut text = String::new();
+    for command in [
+        Command::ShowInterfaces { interface: None },
+        Command::ShowMac(MacFilter::default()),
+    ] {
+        match control::execute(daemon, now, command) {
+            Ok(Reply::Interfaces { interfaces }) => {
+                text.extend(interfaces.iter().map(show::interface));
+            }
+            Ok(Reply::MacPage { entries, .. }) => text.push_str(&show::mac_table(&entries)),
+            other => text.push_str(&format!("{other:?}\n")),
+        }
+    }
+    text
+}
+
 impl Drop for Switch {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            match self.try_ask(shown) {
+                Some(said) => eprintln!("--- the switch:\n{said}"),
+                None => eprintln!("--- the switch does not answer"),
+            }
+        }
         // Nobody can ask any more: the loop ends, and the daemon cleans up on its own thread.
         self.requests = None;
         self.waker.wake();
