@@ -19,7 +19,6 @@ use crate::control::{Command, Error, EventSink, Reply, Request};
 use crate::counters::DropReason;
 use crate::link::{Change, NamespaceId, Namespaces, path_cost};
 use crate::port::{Mover, PortError, Reception};
-use crate::portset::PORTS_MAX;
 use crate::switch::Switch;
 use crate::sys::ethtool::Speed;
 
@@ -80,7 +79,7 @@ pub struct Daemon {
     config: Config,
     started: Duration,
     switch: Switch,
-    /// By port number.
+    /// By port number, as far as there are any.
     lines: Vec<Option<Line>>,
     namespaces: Namespaces,
     poller: Poller,
@@ -128,13 +127,11 @@ impl Daemon {
         let address = config
             .address
             .unwrap_or_else(|| bridge_address(&config, &opened, home));
-        let mut lines = Vec::new();
-        lines.resize_with(PORTS_MAX, || None);
         let mut daemon = Self {
             switch: Switch::new(config.core(address, hash_key())),
             config,
             started: Clock.now(),
-            lines,
+            lines: Vec::new(),
             namespaces,
             poller,
             mover,

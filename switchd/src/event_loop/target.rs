@@ -38,7 +38,11 @@ impl Daemon {
         if let Some(device) = &line.device {
             self.mover.attach(number, device);
         }
-        let line = self.lines[usize::from(number.get())].insert(line);
+        let place = usize::from(number.get());
+        if self.lines.len() <= place {
+            self.lines.resize_with(place + 1, || None);
+        }
+        let line = self.lines[place].insert(line);
         let state = line.look(&mut self.namespaces, &self.poller);
         self.set_link(now, number, state);
         self.plan_look(now);
@@ -54,7 +58,8 @@ impl Daemon {
         // It is only absent if it was never added.
         let _ = self.switch.remove_port(now, number, &mut self.outbox);
         self.mover.detach(number);
-        if let Some(line) = self.lines[usize::from(number.get())].take() {
+        let line = self.lines.get_mut(usize::from(number.get()));
+        if let Some(line) = line.and_then(Option::take) {
             line.close(&mut self.namespaces);
         }
     }
