@@ -1,19 +1,22 @@
-//! The last events, as the lines readers get, with every gap on record.
+//! The last events, with every gap on record. They become lines when somebody reads them: most never do.
 
 use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-/// Events kept for readers that come late or read slowly: some 2 MiB at 250 octets each.
+use super::codec;
+use crate::event::Record;
+
+/// Events kept for readers that come late or read slowly: some 600 KiB.
 pub(super) const EVENTS_KEPT: usize = 8192;
 
 /// The number of the first event of a switch.
 pub(super) const FIRST_SEQ: u64 = 0;
 
-/// A ring of encoded events in the order of their numbers. Numbers that are missing were lost on the way.
+/// A ring of events in the order of their numbers. Numbers that are missing were lost on the way.
 #[derive(Debug)]
 pub(super) struct History {
-    kept: VecDeque<(u64, Bytes)>,
+    kept: VecDeque<Record>,
     next: u64,
 }
 
@@ -40,15 +43,15 @@ impl History {
     }
 
     /// Takes in an event; the oldest goes when the ring is full. An event older than the last is ignored.
-    pub(super) fn push(&mut self, seq: u64, line: Bytes) {
-        if seq < self.next {
+    pub(super) fn push(&mut self, record: Record) {
+        if record.seq < self.next {
             return;
         }
         if self.kept.len() == EVENTS_KEPT {
             self.kept.pop_front();
         }
-        self.kept.push_back((seq, line));
-        self.next = seq + 1;
+        self.next = record.seq + 1;
+        self.kept.push_back(record);
     }
 
     /// Events below `next` have happened; those that did not arrive by now are lost.
@@ -61,24 +64,38 @@ impl History {
         if wanted >= self.next {
             return None;
         }
-        let index = self.kept.partition_point(|&(seq, _)| seq < wanted);
+        let index = self.kept.partition_point(|record| record.seq < wanted);
         Some(match self.kept.get(index) {
-            Some((seq, line)) if *seq == wanted => Piece::Event {
-                line: line.clone(),
-                next: seq + 1,
+            Some(record) if record.seq == wanted => Piece::Event {
+                line: codec::encode_event(record),
+                next: record.seq + 1,
             },
-            Some((seq, _)) => Piece::Lost { to: seq - 1 },
+            Some(record) => Piece::Lost { to: record.seq - 1 },
             None => Piece::Lost { to: self.next - 1 },
         })
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+    use crate::event::Event;
+    use crate::frame::Cause;
+    use etherparse::VlanId;
+    use pnet_base::MacAddr;
+    use std::time::Duration;
 
-    fn line(seq: u64) -> Bytes {
-        Bytes::from(seq.to_string())
+    pub(in crate::control) fn record(seq: u64) -> Record {
+        Record {
+            seq,
+            time: Duration::from_nanos(seq),
+            event: Event::CamLearn {
+                vlan: VlanId::try_new(1).unwrap(),
+                mac: MacAddr(2, 0, 0, 0, 0, 1),
+                port: "p1".parse().unwrap(),
+                cause: Cause::Other,
+            },
+        }
     }
 
     fn read_all(history: &History, mut wanted: u64) -> Vec<Piece> {
@@ -96,11 +113,11 @@ mod tests {
     #[test]
     fn every_number_is_an_event_or_lost() {
         let mut history = History::new();
-        history.push(0, line(0));
-        history.push(3, line(3));
+        history.push(record(0));
+        history.push(record(3));
         history.happened_below(6);
         let event = |seq| Piece::Event {
-            line: line(seq),
+            line: codec::encode_event(&record(seq)),
             next: seq + 1,
         };
         assert_eq!(
@@ -120,7 +137,7 @@ mod tests {
     fn a_full_ring_forgets_the_oldest() {
         let mut history = History::new();
         for seq in 0..u64::try_from(EVENTS_KEPT).unwrap() + 5 {
-            history.push(seq, line(seq));
+            history.push(record(seq));
         }
         let pieces = read_all(&history, FIRST_SEQ);
         assert_eq!(pieces[0], Piece::Lost { to: 4 });

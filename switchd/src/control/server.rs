@@ -13,7 +13,6 @@ use crossbeam_channel::{Receiver, Sender};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::time::{ClockId, clock_gettime};
 
-use super::codec;
 use super::events::{self, EventSink, EventSource};
 use super::history::History;
 use super::session::Session;
@@ -157,7 +156,7 @@ impl Control {
     fn wait_and_read(&mut self, scratch: &mut [u8]) {
         self.waker.going_to_sleep();
         let busy = !self.answers.is_empty()
-            || !self.source.records.is_empty()
+            || !self.source.is_empty()
             || self.stop.load(Ordering::SeqCst)
             || self
                 .sessions
@@ -206,14 +205,9 @@ impl Control {
     }
 
     fn take_events(&mut self) {
-        // Before the channel: every record below it is in the channel by now, or lost.
-        let happened_below = self.source.next.load(Ordering::Acquire);
-        // As many as there are now; what comes meanwhile waits for the next turn.
-        for _ in 0..self.source.records.len() {
-            let Ok(record) = self.source.records.try_recv() else {
-                break;
-            };
-            self.history.push(record.seq, codec::encode_event(&record));
+        let (records, happened_below) = self.source.take();
+        for record in records {
+            self.history.push(record);
         }
         self.history.happened_below(happened_below);
     }
