@@ -193,8 +193,14 @@ impl Poller {
         Ok(())
     }
 
+    /// The timer goes off at `deadline` or before. A deadline that moves away, as ageing does with every frame, leaves it as
+    /// it is: it is set again when it has gone off.
     fn arm(&mut self, deadline: Option<Duration>) -> io::Result<()> {
-        if self.armed == deadline {
+        let is_early = self
+            .armed
+            .zip(deadline)
+            .is_some_and(|(armed, due)| armed <= due);
+        if is_early || self.armed == deadline {
             return Ok(());
         }
         match deadline {
@@ -208,5 +214,34 @@ impl Poller {
         }
         self.armed = deadline;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+
+    #[test]
+    fn the_timer_is_set_anew_only_for_what_comes_sooner_or_when_it_has_gone_off() {
+        const HOUR: Duration = Duration::from_secs(3600);
+        let mut poller = Poller::new(Waker::new().unwrap(), None).unwrap();
+        let soon = Clock.now() + HOUR;
+        poller.arm(Some(soon)).unwrap();
+        poller.arm(Some(soon + HOUR)).unwrap();
+        assert_eq!(
+            poller.armed,
+            Some(soon),
+            "what moved away is looked at in time"
+        );
+        poller.arm(Some(soon - HOUR / 2)).unwrap();
+        assert_eq!(poller.armed, Some(soon - HOUR / 2));
+        poller.arm(None).unwrap();
+        assert_eq!(poller.armed, None);
+
+        let mut ready = Vec::new();
+        let past = Duration::from_nanos(1);
+        poller.wait(Some(past), |what| ready.push(what)).unwrap();
+        assert_eq!((&ready[..], poller.armed), (&[Ready::Timer][..], None));
     }
 }

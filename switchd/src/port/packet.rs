@@ -25,6 +25,10 @@ const SEND_BUFFER: libc::c_int = 4 << 20;
 /// Octets of frames of bridge protocols the kernel keeps: some 300 BPDUs.
 const CONTROL_BUFFER: libc::c_int = 256 << 10;
 
+/// Frames of a turn after which it is asked whether the queue has overflowed: to ask costs a system call, which
+/// a frame alone feels. A queue that is full gives longer turns, of super-frames, too.
+const LONG_TURN: usize = 8;
+
 /// A packet port's socket, bound to one interface. When the interface goes, the socket is dropped, and made
 /// anew when one of that name returns.
 #[derive(Debug)]
@@ -253,7 +257,7 @@ fn receive_from(socket: BorrowedFd<'_>, batch: &mut Batch, messages: &mut Messag
                 batch.accept(place, arrival.len, HEADER_LEN, arrival.tag);
             }
             // Who overflows a queue leaves it full.
-            if arrivals.len() == asked {
+            if arrivals.len() == asked && asked >= LONG_TURN {
                 batch.miss(packet::take_drops(socket).unwrap_or(0));
             }
         }
