@@ -23,7 +23,7 @@ use crate::peers::PeerError;
 /// Makes its own namespaces, runs the devices in turn (A B C, A B C, …) and prints medians, ratios and what they are held
 /// against, in the terms of RFC 2544 and RFC 2889. Everything is removed afterwards, also after kill -9.
 ///
-/// All of it takes about twelve minutes, `--quick` about two. Leave the machine alone meanwhile.
+/// All of it takes about fifteen minutes, `--quick` about two. Leave the machine alone meanwhile.
 #[derive(Debug, Args)]
 pub struct Bench {
     /// Devices, separated by commas; all that are installed if not given.

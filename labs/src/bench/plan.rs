@@ -9,6 +9,8 @@ use serde::Serialize;
 pub(super) struct Times {
     /// A TCP connection; whole seconds.
     pub(super) tcp: Duration,
+    /// The same beside learning at full rate, which has to come by every address; whole seconds.
+    pub(super) learning: Duration,
     /// Frames flat out.
     pub(super) flat_out: Duration,
     /// A trial of the search for throughput.
@@ -26,9 +28,10 @@ pub(super) struct Times {
 }
 
 impl Times {
-    /// A run whose figures are worth quoting: some twelve minutes for three rounds.
+    /// A run whose figures are worth quoting: some fifteen minutes for three rounds.
     pub(super) const FULL: Self = Self {
         tcp: Duration::from_secs(2),
+        learning: Duration::from_secs(8),
         flat_out: Duration::from_millis(1000),
         trial: Duration::from_millis(300),
         trials: 8,
@@ -41,6 +44,7 @@ impl Times {
     /// A look: one round in about two minutes.
     pub(super) const QUICK: Self = Self {
         tcp: Duration::from_secs(1),
+        learning: Duration::from_secs(1),
         flat_out: Duration::from_millis(400),
         trial: Duration::from_millis(150),
         trials: 6,

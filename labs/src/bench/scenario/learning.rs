@@ -1,6 +1,7 @@
 //! Learning: how fast, how many, and what it does to everybody else.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use crate::bench::bed::{Bed, station};
 use crate::bench::plan::Times;
@@ -36,7 +37,7 @@ struct Beside {
 
 /// Learning at full rate beside unicast and TCP, and the same without learning.
 pub(super) fn learning(bed: &Bed, times: &Times) -> Result<Figures, BenchError> {
-    let undisturbed = beside(bed, times)?;
+    let undisturbed = beside(bed, times.tcp)?;
     let learned = Addresses::many(SET_LEARNING, ADDRESSES);
     let stream = Stream {
         source: learned,
@@ -45,7 +46,7 @@ pub(super) fn learning(bed: &Bed, times: &Times) -> Result<Figures, BenchError> 
     let stop = AtomicBool::new(false);
     let (disturbed, offered) = std::thread::scope(|scope| {
         let learning = scope.spawn(|| bed.send_until(LEARNING, &stream, &stop));
-        let disturbed = beside(bed, times);
+        let disturbed = beside(bed, times.learning);
         stop.store(true, Ordering::Relaxed);
         (disturbed, joined(learning))
     });
@@ -62,8 +63,8 @@ pub(super) fn learning(bed: &Bed, times: &Times) -> Result<Figures, BenchError> 
     Ok(figures)
 }
 
-/// Unicast from port 1 to port 2 and TCP from port 5 to port 6, at once.
-fn beside(bed: &Bed, times: &Times) -> Result<Beside, BenchError> {
+/// Unicast from port 1 to port 2 and TCP from port 5 to port 6, at once, for `time`.
+fn beside(bed: &Bed, time: Duration) -> Result<Beside, BenchError> {
     let number = bed.number();
     let stream = Stream {
         rate: Rate::PerSecond(BESIDE),
@@ -73,7 +74,7 @@ fn beside(bed: &Bed, times: &Times) -> Result<Beside, BenchError> {
     let stop = AtomicBool::new(false);
     let (tcp, sent) = std::thread::scope(|scope| {
         let unicast = scope.spawn(|| bed.send_until(1, &stream, &stop));
-        let tcp = tools::iperf(bed, &[(5, 6)], times.tcp);
+        let tcp = tools::iperf(bed, &[(5, 6)], time);
         stop.store(true, Ordering::Relaxed);
         (tcp, joined(unicast))
     });
