@@ -27,6 +27,8 @@ pub const TREES_PER_CALL: usize = 64;
 const HOLD_HELLO_TIMES: u32 = 3;
 /// The greatest legal hello time (802.1D-1998 Table 8-3); no BPDU makes an inconsistency last longer than three of it.
 const HELLO_TIME_MAX: Duration = Duration::from_secs(10);
+/// The greatest legal max age (same table).
+const MAX_AGE_MAX: Duration = Duration::from_secs(40);
 
 /// An action, and in which VLAN's tree; what concerns a port in all trees is in [`TreeId::COMMON`].
 pub type TreeAction = (TreeId, Action);
@@ -62,7 +64,27 @@ struct VlanTree {
 struct Hold {
     port: PortNumber,
     reason: Inconsistency,
+    /// When the far end has forgotten, at the latest, what the port said before.
+    forgotten: Duration,
     until: Duration,
+}
+
+impl Hold {
+    /// Whether the port says nothing meanwhile: the far end, a trunk, cannot see that the ends do not agree. If it took the
+    /// port's word, its own might be a root port, silent, and nothing would show the port the disagreement.
+    fn is_silent(&self) -> bool {
+        self.reason == Inconsistency::Type
+    }
+
+    /// Seen now: it lasts until three hello times have passed in which the far end, if it were there still, had spoken.
+    fn extend(&mut self, now: Duration, hello_time: Duration) {
+        let speaks = if self.is_silent() {
+            now.max(self.forgotten)
+        } else {
+            now
+        };
+        self.until = speaks.saturating_add(hello_time * HOLD_HELLO_TIMES);
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -359,7 +381,8 @@ impl PerVlan {
     ///
     /// Until then it hears nothing there, and so is designated, as in the trade: a port that took the far end's word might
     /// be the root port, and silent, and the far end, which learns of the disagreement from BPDUs only, would let go and
-    /// be held again by turns.
+    /// be held again by turns. For the same reason a port whose far end cannot learn of it ([`Inconsistency::Type`]) says
+    /// nothing, and is held besides until the far end has forgotten (max age) what it said before.
     pub fn hold(
         &mut self,
         now: Duration,
@@ -377,16 +400,18 @@ impl PerVlan {
             return &self.actions;
         };
         let hello = hello_time_of(bpdu).max(self.config.times.hello_time());
-        let until = self.now.saturating_add(hello * HOLD_HELLO_TIMES);
         if let Some(hold) = tree.holds.iter_mut().find(|hold| hold.port == number) {
-            hold.until = until;
             hold.reason = reason;
+            hold.extend(self.now, hello);
         } else {
-            let hold = Hold {
+            let max_age = tree.bridge.tree(TreeId::COMMON).times.max_age;
+            let mut hold = Hold {
                 port: number,
                 reason,
-                until,
+                forgotten: self.now.saturating_add(max_age.min(MAX_AGE_MAX)),
+                until: self.now,
             };
+            hold.extend(self.now, hello);
             tree.holds.push(hold);
             let id = tree.id;
             if status.state.learns() {
@@ -632,12 +657,17 @@ const fn set_inconsistent(
 }
 
 /// Takes over a bridge's actions as those of the tree `id`. A port that is held is not told to learn or forward,
-/// nor is it on its way there.
+/// nor is it on its way there; if it is [held in silence](Hold::is_silent), nothing is sent.
 fn take(into: &mut Vec<TreeAction>, id: TreeId, holds: &[Hold], actions: &[Action]) {
     for action in actions {
         let mut action = action.clone();
         match &mut action {
-            Action::Transmit { .. } => {}
+            Action::Transmit { port, .. } => {
+                let silent = |hold: &Hold| hold.port == *port && hold.is_silent();
+                if holds.iter().any(silent) {
+                    continue;
+                }
+            }
             Action::SetState { port, tree, state } => {
                 *tree = id;
                 if holds.iter().any(|hold| hold.port == *port) {

@@ -206,6 +206,45 @@ fn a_link_that_means_another_vlan_at_its_far_end_is_held_in_that_tree_only() {
     assert_eq!(state(&bridges, 1, 10), Some(PortState::Forwarding));
 }
 
+/// The far end, a trunk, sees nothing amiss: it must not follow, and be given time to forget what was said.
+#[test]
+fn a_port_before_a_trunk_is_silent_until_the_far_end_has_forgotten_it() {
+    let mut bridges = bridges(PortConfig::default());
+    run(&mut bridges, 40 * S);
+    let reason = Inconsistency::Type;
+    let mut done = bridges
+        .hold(40 * S, port(1), vlan(10), reason, &better(10))
+        .to_vec();
+    let let_go = (vlan(10), set_inconsistent(port(1), vlan(10), None));
+    // Max age, 20 s, and three hello times; whatever it hears again meanwhile.
+    done.extend(run(&mut bridges, 55 * S).into_iter().map(|(_, done)| done));
+    let again = bridges.hold(55 * S, port(1), vlan(10), reason, &better(10));
+    assert_eq!(again, []);
+    done.extend(run(&mut bridges, 65 * S).into_iter().map(|(_, done)| done));
+    let says = |done: &[TreeAction], number: u16| {
+        let is_it = |(id, action): &&TreeAction| {
+            let own = matches!(action, Action::Transmit { port: from, .. } if *from == port(1));
+            own && *id == vlan(number)
+        };
+        done.iter().filter(is_it).count()
+    };
+    assert_eq!(says(&done, 10), 0);
+    assert!(says(&done, 1) >= 10, "in another tree it speaks");
+    assert!(!done.contains(&let_go));
+    // Heard again: three hello times more, no further max age.
+    let again = bridges.hold(65 * S, port(1), vlan(10), reason, &better(10));
+    assert_eq!(again, []);
+    let done = run(&mut bridges, 70 * S);
+    assert!(!done.iter().any(|(_, done)| *done == let_go));
+    let done = run(&mut bridges, 71 * S);
+    assert!(done.contains(&(71 * S, let_go)));
+    let done: Vec<_> = run(&mut bridges, 75 * S)
+        .into_iter()
+        .map(|(_, done)| done)
+        .collect();
+    assert!(says(&done, 10) >= 1);
+}
+
 #[test]
 fn bpdu_guard_disables_a_port_in_all_its_trees_and_recovers() {
     let guarded = PortConfig {

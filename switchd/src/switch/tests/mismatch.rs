@@ -156,3 +156,37 @@ fn an_access_port_before_a_better_bridges_trunk_stays_held() {
         );
     }
 }
+
+/// The trunk's end would follow what the access port says in their one VLAN, and be silent there: then nothing would show
+/// the access port that they do not agree. So the access port says nothing while it is held, and the trunk goes on.
+#[test]
+fn a_better_bridges_access_port_before_a_trunk_stays_held() {
+    let access = PortMode::Access {
+        vlan: VlanId::try_new(10).unwrap(),
+    };
+    for protocol in [TreeProtocol::Pvst, TreeProtocol::RapidPvst] {
+        let mut pair = Pair::new(protocol, [access.clone(), trunk(10)]);
+        pair.run(s(600));
+        let held = (10, Some(stp::Inconsistency::Type));
+        assert_eq!(pair.told(0), [held], "{protocol}: held once, for good");
+        assert_eq!(pair.told(1), [], "{protocol}: nothing it can see");
+        let forwarding = PortState::Forwarding;
+        let [(role, state), far] = pair.ports(10);
+        assert!(
+            role == PortRole::Designated && !state.learns(),
+            "{protocol}: {role} {state}"
+        );
+        assert_eq!(far, (PortRole::Designated, forwarding), "{protocol}");
+        // Mended: the access port lets go once, and the tree comes up.
+        let settings = PortSettings {
+            mode: access.clone(),
+            ..pair.switches[1].port(n(1)).unwrap().settings().clone()
+        };
+        let (switch, out) = (&mut pair.switches[1], &mut pair.wires[1]);
+        switch.set_port(pair.now, n(1), settings, out).unwrap();
+        pair.run(s(60));
+        assert_eq!(pair.told(0), [(10, None)], "{protocol}");
+        let ends = [PortRole::Designated, PortRole::Root].map(|role| (role, forwarding));
+        assert_eq!(pair.ports(10), ends, "{protocol}");
+    }
+}
