@@ -101,6 +101,43 @@ fn miss(bencher: Bencher<'_, '_>, held: u32) {
     });
 }
 
+/// What a forwarding thread asks for instead of `hit`.
+#[divan::bench(args = HELD, sample_size = TOGETHER, sample_count = SAMPLES)]
+fn mirror_hit(bencher: Bencher<'_, '_>, held: u32) {
+    let (mut table, mut next) = (table(held, 1), drawn(held));
+    let mirror = table.mirror(u16::from);
+    bencher.bench_local(|| {
+        let (vlan, address, _) = next();
+        mirror.find(SECOND, vlan, address)
+    });
+}
+
+/// And instead of `refresh`; the table is told once a second.
+#[divan::bench(args = HELD, sample_size = TOGETHER, sample_count = SAMPLES)]
+fn mirror_sight(bencher: Bencher<'_, '_>, held: u32) {
+    let (mut table, mut next) = (table(held, 1), drawn(held));
+    let mirror = table.mirror(u16::from);
+    let mut now = SECOND;
+    bencher.bench_local(|| {
+        let (vlan, address, port) = next();
+        now += Duration::from_nanos(1);
+        mirror.sight(now, vlan, address, port)
+    });
+}
+
+/// The same as `refresh` of a table that has a mirror.
+#[divan::bench(args = HELD, sample_size = TOGETHER, sample_count = SAMPLES)]
+fn refresh_mirrored(bencher: Bencher<'_, '_>, held: u32) {
+    let (mut table, mut next) = (table(held, 1), drawn(held));
+    let _mirror = table.mirror(u16::from);
+    let mut now = SECOND;
+    bencher.bench_local(|| {
+        let (vlan, address, port) = next();
+        now += Duration::from_nanos(1);
+        table.learn(now, vlan, address, port)
+    });
+}
+
 /// Each frame at an instant of its own: the dearest case. Frames of a batch share one.
 #[divan::bench(args = HELD, sample_size = TOGETHER, sample_count = SAMPLES)]
 fn refresh(bencher: Bencher<'_, '_>, held: u32) {

@@ -132,6 +132,11 @@ impl Ageing {
         })
     }
 
+    /// How long entries are held, and the instant before which entries last seen have expired, in nanoseconds.
+    pub(crate) fn bounds(&self) -> (u64, u64) {
+        (self.hold, self.seen_min)
+    }
+
     fn change_hold(&mut self, at: u64, time: AgeingTime, short: Option<Duration>) {
         if let Some(seen_max_expired) = at.checked_sub(self.hold) {
             self.seen_min = self.seen_min.max(seen_max_expired.saturating_add(1));
@@ -144,7 +149,7 @@ impl Ageing {
 }
 
 /// Nanoseconds, up to five centuries; more counts as that.
-fn nanoseconds(time: Duration) -> u64 {
+pub(crate) fn nanoseconds(time: Duration) -> u64 {
     time.as_secs()
         .saturating_mul(1_000_000_000)
         .saturating_add(u64::from(time.subsec_nanos()))

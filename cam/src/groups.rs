@@ -32,7 +32,7 @@ pub(crate) struct Group {
     entries: u32,
     pub(crate) count: u32,
     pub(crate) port: u16,
-    vlan: u16,
+    pub(crate) vlan: u16,
 }
 
 const _: () = assert!(

@@ -28,6 +28,15 @@ impl BucketHash {
         }
     }
 
+    /// The same key for another power of two of buckets.
+    pub(crate) fn resized(self, buckets: usize) -> Self {
+        debug_assert!(buckets.is_power_of_two());
+        Self {
+            mask: buckets - 1,
+            ..self
+        }
+    }
+
     #[inline]
     pub(crate) fn bucket(&self, word: u64) -> usize {
         let [a, b, c, d, ..] = self.hash(word).to_le_bytes();

@@ -76,6 +76,10 @@
 //! A table is a plain value with no lock inside. What changes it takes `&mut self`, what asks takes `&self`, and it is
 //! `Send` and `Sync` when the port handle is: one thread owns it, or a lock the caller chooses.
 //!
+//! Threads that only ask have a [`Mirror`] ([`MacTable::mirror`]): a cache beside the table that its owner keeps right while
+//! others read it without a lock. It may miss an entry, and never shows one that the table does not hold. A table without
+//! one does one test more where it changes; a clone has none.
+//!
 //! # Departures from the standard
 //!
 //! | where | the standard | here |
@@ -92,6 +96,7 @@ mod entry;
 mod groups;
 mod hash;
 mod list;
+mod mirror;
 mod ports;
 mod slots;
 mod stats;
@@ -100,5 +105,6 @@ mod table;
 pub use ageing::{AgeingTime, AgeingTimeError};
 pub use config::{Capacity, CapacityError, MacTableConfig};
 pub use entry::{Departed, Departure, Entry, Flush, InsertError, Learned, Origin, Rejection};
+pub use mirror::{Mirror, Reflection, Sight};
 pub use stats::{Count, Stats};
 pub use table::{EXPIRE_BUDGET_MAX, LIST_LIMIT_MAX, MacTable, PORTS_MAX};

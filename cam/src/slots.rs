@@ -19,12 +19,23 @@ pub(crate) struct Key(u64);
 
 impl Key {
     /// No VLAN has this number: the key of a slot that holds no entry.
-    const VACANT: Self = Self(u64::MAX);
+    pub(crate) const VACANT: Self = Self(u64::MAX);
 
     pub(crate) fn new(vlan: VlanId, address: MacAddr) -> Self {
         let [v, w] = vlan.value().to_be_bytes();
         let [a, b, c, d, e, f] = address.octets();
         Self(u64::from_be_bytes([v, w, a, b, c, d, e, f]))
+    }
+
+    /// As one word.
+    pub(crate) fn word(self) -> u64 {
+        self.0
+    }
+
+    /// The number of the VLAN in such a word.
+    pub(crate) fn vlan_of(word: u64) -> u16 {
+        let [v, w, ..] = word.to_be_bytes();
+        u16::from_be_bytes([v, w])
     }
 
     pub(crate) fn vlan(self) -> VlanId {
@@ -103,7 +114,7 @@ pub(crate) struct Slots {
     pub(crate) slab: Slab<Slot>,
     /// The first slot of each bucket. At least as many buckets as slots, so a chain is a step or two long.
     buckets: Vec<u32>,
-    hash: BucketHash,
+    pub(crate) hash: BucketHash,
 }
 
 impl Slots {

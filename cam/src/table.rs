@@ -3,6 +3,7 @@
 mod expiry;
 mod flush;
 mod listing;
+mod mirroring;
 #[cfg(test)]
 mod tests;
 
@@ -23,6 +24,7 @@ use crate::{
 
 pub use expiry::EXPIRE_BUDGET_MAX;
 pub use listing::LIST_LIMIT_MAX;
+use mirroring::Mirroring;
 
 /// How many ports can have entries at once: as many as there are port numbers (802.1D-2004 clause 9.2.7). A port whose
 /// entries are all flushed counts until [`MacTable::expire`] has reclaimed them.
@@ -45,6 +47,7 @@ pub struct MacTable<P> {
     ageing: Ageing,
     stats: Stats,
     departed: Vec<Departed<P>>,
+    mirroring: Mirroring<P>,
 }
 
 impl<P: Copy + Ord> MacTable<P> {
@@ -67,6 +70,7 @@ impl<P: Copy + Ord> MacTable<P> {
                 ..Stats::default()
             },
             departed: Vec::with_capacity(capacity.get().min(EXPIRE_BUDGET_MAX)),
+            mirroring: Mirroring::default(),
         }
     }
 
@@ -85,6 +89,24 @@ impl<P: Copy + Ord> MacTable<P> {
             Learned::Rejected(_) => self.stats.rejected += 1,
         }
         learned
+    }
+
+    /// Refreshes the dynamic entry of `address` in `vlan` if it is held, and by `port`; says whether. Else nothing changes:
+    /// what has become of the station since it was seen there is known better here.
+    pub fn confirm(&mut self, now: Duration, vlan: VlanId, address: MacAddr, port: P) -> bool {
+        let at = self.ageing.advance(now);
+        let Some(id) = self.slots.find(Key::new(vlan, address)) else {
+            return false;
+        };
+        let slot = self.slots.get(id);
+        let is_there = slot.kind == Kind::Dynamic
+            && self.is_held(slot, at)
+            && self.ports.handle(slot.port) == port;
+        if is_there {
+            self.refresh(id, at);
+            self.stats.refreshed += 1;
+        }
+        is_there
     }
 
     /// The port that reaches `address` in `vlan`, if known.
@@ -230,6 +252,7 @@ impl<P: Copy + Ord> MacTable<P> {
         list::push_front(&mut port.permanent, &mut self.slots.slab, BY_PORT, id);
         port.add_permanent(kind);
         *self.stats.held.of_mut(kind) += 1;
+        self.reflect(id);
         Ok(displaced)
     }
 
@@ -293,6 +316,7 @@ impl<P: Copy + Ord> MacTable<P> {
 
     /// Takes an entry out of everything; its slot is free then.
     fn forget(&mut self, id: u32) {
+        self.hide(id);
         let Slot { kind, port, .. } = *self.slots.get(id);
         match kind {
             Kind::Dynamic => {
@@ -328,6 +352,7 @@ impl<P: Copy + Ord> MacTable<P> {
         let port_entry = self.ports.get_mut(port);
         port_entry.recent.push_back(slab, BY_PORT, id);
         self.ports.add_dynamic(port);
+        self.reflect(id);
     }
 
     /// Takes a dynamic entry out of its lists. Its port may be left unused, to be released.
@@ -355,6 +380,7 @@ impl<P: Copy + Ord> MacTable<P> {
         self.by_age.move_to_back(slab, BY_AGE, id);
         let recent = &mut self.ports.get_mut(port).recent;
         recent.move_to_back(slab, BY_PORT, id);
+        self.reflect(id);
     }
 
     /// Whether the entry is one for the caller: neither expired nor flushed.

@@ -82,6 +82,9 @@ drop_reasons! {
     TransmitError = "transmit-error",
 }
 
+/// How many reasons there are.
+pub(crate) const DROP_REASONS: usize = DropReason::ALL.len();
+
 /// What one port counted since it was added.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PortCounters {
@@ -93,7 +96,7 @@ pub struct PortCounters {
     pub transmitted_frames: u64,
     /// Octets of them.
     pub transmitted_octets: u64,
-    drops: [u64; DropReason::ALL.len()],
+    drops: [u64; DROP_REASONS],
 }
 
 impl PortCounters {

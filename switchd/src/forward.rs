@@ -3,9 +3,10 @@
 //! The steps stand in the order of the clause: active topology (8.6.1), ingress (8.6.2), learning (8.7), frame
 //! filtering (8.6.3) and egress (8.6.4). Nothing here allocates, waits or reads a clock.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
-use cam::{Entry, Learned, MacTable, Origin};
+use cam::{Learned, MacTable, Origin};
 use etherparse::VlanId;
 use pnet_base::MacAddr;
 use serde::{Deserialize, Serialize};
@@ -58,10 +59,72 @@ pub enum Egress {
 
 /// How the process ends before egress.
 #[derive(Clone, Copy)]
-enum End {
+enum End<U> {
     Deliver(ReservedAddress),
     DeliverShared(VlanId),
     Drop(DropReason),
+    Unsure(U),
+}
+
+/// Where stations are, as the process asks: the CAM, or what a forwarding thread sees of it.
+pub(crate) trait Stations {
+    /// Why it cannot say.
+    type Unsure;
+
+    /// See [`MacTable::learn`].
+    fn learn(
+        &mut self,
+        now: Duration,
+        vlan: VlanId,
+        address: MacAddr,
+        port: PortNumber,
+    ) -> Result<Learned<PortNumber>, Self::Unsure>;
+
+    /// Where a station is, if that is known.
+    fn find(
+        &mut self,
+        now: Duration,
+        vlan: VlanId,
+        address: MacAddr,
+    ) -> Result<Option<Known>, Self::Unsure>;
+}
+
+/// Where a station is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Known {
+    pub(crate) port: PortNumber,
+    /// Whether it is the switch itself.
+    pub(crate) is_local: bool,
+}
+
+impl Stations for MacTable<PortNumber> {
+    /// The CAM always can.
+    type Unsure = Infallible;
+
+    #[inline]
+    fn learn(
+        &mut self,
+        now: Duration,
+        vlan: VlanId,
+        address: MacAddr,
+        port: PortNumber,
+    ) -> Result<Learned<PortNumber>, Infallible> {
+        Ok(Self::learn(self, now, vlan, address, port))
+    }
+
+    #[inline]
+    fn find(
+        &mut self,
+        now: Duration,
+        vlan: VlanId,
+        address: MacAddr,
+    ) -> Result<Option<Known>, Infallible> {
+        let known = self.entry(now, vlan, address).map(|entry| Known {
+            port: entry.port,
+            is_local: entry.origin == Origin::Local,
+        });
+        Ok(known)
+    }
 }
 
 /// A verdict, and what the frame taught.
@@ -154,6 +217,8 @@ pub(crate) struct Forwarding {
     topologies: Vec<ActiveTopology>,
     /// Whether frames to the shared spanning tree address are for this switch.
     shared_is_ours: bool,
+    /// Counts changes, so that whoever keeps a copy knows when it is old.
+    revision: u64,
 }
 
 impl Forwarding {
@@ -165,12 +230,24 @@ impl Forwarding {
             trees: TreeMap::common(),
             topologies: vec![ActiveTopology::default()],
             shared_is_ours: false,
+            revision: 0,
         }
+    }
+
+    /// How often anything has changed that a frame's way depends on.
+    pub(crate) fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// Something has changed that a frame's way depends on.
+    pub(crate) fn touch(&mut self) {
+        self.revision += 1;
     }
 
     /// Takes over which VLAN goes by which tree. Ports keep their states in trees that stay, and forward in new ones
     /// once they are told to.
     pub(crate) fn set_trees(&mut self, trees: TreeMap, shared_is_ours: bool) {
+        self.touch();
         let kept = |tree: &Option<TreeId>| {
             let slot = self.trees.slot_of((*tree)?)?;
             self.topologies.get(slot).copied()
@@ -190,6 +267,7 @@ impl Forwarding {
         &mut self,
         ports: impl Iterator<Item = (PortNumber, &'a PortMode, AcceptableFrames, bool)> + Clone,
     ) {
+        self.touch();
         self.vlans = VlanTable::new(ports.clone().map(|(port, mode, _, _)| (port, mode)));
         self.ingress.clear();
         self.last = PortNumber::MIN;
@@ -221,6 +299,7 @@ impl Forwarding {
             let topology = &mut self.topologies[slot];
             topology.learning.set(port, state.learns());
             topology.forwarding.set(port, state.forwards());
+            self.touch();
         }
     }
 
@@ -233,24 +312,40 @@ impl Forwarding {
         port: PortNumber,
         frame: &[u8],
     ) -> Decision {
+        match self.judge(cam, now, port, frame) {
+            Ok(decision) => decision,
+            Err(never) => match never {},
+        }
+    }
+
+    /// The same of whoever knows where stations are, or does not.
+    #[inline]
+    pub(crate) fn judge<S: Stations>(
+        &self,
+        stations: &mut S,
+        now: Duration,
+        port: PortNumber,
+        frame: &[u8],
+    ) -> Result<Decision, S::Unsure> {
         let mut learned = None;
-        let verdict = match self.relay(cam, now, port, frame, &mut learned) {
+        let verdict = match self.relay(stations, now, port, frame, &mut learned) {
             Ok(verdict) => verdict,
             Err(End::Deliver(address)) => Verdict::Deliver(address),
             Err(End::DeliverShared(vlan)) => Verdict::DeliverShared { vlan },
             Err(End::Drop(reason)) => Verdict::Drop(reason),
+            Err(End::Unsure(why)) => return Err(why),
         };
-        Decision { verdict, learned }
+        Ok(Decision { verdict, learned })
     }
 
-    fn relay(
+    fn relay<S: Stations>(
         &self,
-        cam: &mut MacTable<PortNumber>,
+        stations: &mut S,
         now: Duration,
         port: PortNumber,
         frame: &[u8],
         lesson: &mut Option<Lesson>,
-    ) -> Result<Verdict, End> {
+    ) -> Result<Verdict, End<S::Unsure>> {
         let drop = |reason| Err(End::Drop(reason));
         let Some(header) = Header::parse(frame) else {
             return drop(DropReason::Runt);
@@ -282,7 +377,9 @@ impl Forwarding {
         *lesson = Some(Lesson {
             vlan: tag.vid,
             address: header.source,
-            learned: cam.learn(now, tag.vid, header.source, port),
+            learned: stations
+                .learn(now, tag.vid, header.source, port)
+                .map_err(End::Unsure)?,
         });
         if !topology.forwarding.contains(port) {
             return drop(DropReason::PortState);
@@ -290,10 +387,12 @@ impl Forwarding {
         let known = if header.destination.is_multicast() {
             None
         } else {
-            cam.entry(now, tag.vid, header.destination)
+            stations
+                .find(now, tag.vid, header.destination)
+                .map_err(End::Unsure)?
         };
         let egress = match known {
-            Some(entry) => known_egress(entry, port, row, &topology.forwarding),
+            Some(known) => known_egress(known, port, row, &topology.forwarding),
             None if self.flood(tag.vid, port).next().is_none() => Err(DropReason::NoEgress),
             None => Ok(Egress::Flood(Flood::of(header.destination))),
         };
@@ -341,13 +440,13 @@ impl Ingress {
 
 /// Where a frame for a known station leaves, if its port is a member of the VLAN and forwards.
 fn known_egress(
-    entry: Entry<PortNumber>,
+    known: Known,
     ingress: PortNumber,
     row: &VlanRow,
     forwarding: &PortSet,
 ) -> Result<Egress, DropReason> {
-    let port = entry.port;
-    if entry.origin == Origin::Local {
+    let port = known.port;
+    if known.is_local {
         Err(DropReason::OwnAddress)
     } else if port == ingress {
         Err(DropReason::SamePort)

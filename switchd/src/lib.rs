@@ -20,6 +20,7 @@ pub mod counters;
 mod effects;
 pub mod event;
 mod event_loop;
+mod fast_path;
 pub mod forward;
 pub mod frame;
 mod link;
@@ -38,6 +39,7 @@ mod trees;
 pub mod vlan;
 mod vlan_set;
 pub mod watch;
+mod workers;
 
 pub use clock::Clock;
 pub use event_loop::{Daemon, Executor, Inputs, Signals, StartError, Waker};

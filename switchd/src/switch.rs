@@ -8,9 +8,11 @@ mod manage;
 mod protect;
 mod trees;
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use cam::{Flush, MacTable, MacTableConfig};
+use cam::{Flush, MacTable, MacTableConfig, Mirror};
+use etherparse::VlanId;
 use pnet_base::MacAddr;
 use stp::{
     Action, Bridge, BridgeConfig, PathCost, PortNumber, PortRole, PortState, PortStatus, Reason,
@@ -293,6 +295,22 @@ impl Switch {
         self.forwarding.decide(&mut self.cam, now, port, frame)
     }
 
+    /// A frame showed a station where it is known to be, and was forwarded without coming here. Nothing, if it is not known
+    /// there any more.
+    pub(crate) fn confirm(
+        &mut self,
+        now: Duration,
+        (vlan, address): (VlanId, MacAddr),
+        port: PortNumber,
+    ) {
+        self.cam.confirm(now, vlan, address, port);
+    }
+
+    /// What other threads see of the CAM, from now on.
+    pub(crate) fn mirror(&mut self) -> Arc<Mirror> {
+        self.cam.mirror(PortNumber::get)
+    }
+
     /// The carrier of `port` came. Unknown ports are ignored.
     pub fn link_up(
         &mut self,
@@ -484,7 +502,7 @@ impl Switch {
 
     /// The tree that the frames of a VLAN go by; `None` if they go nowhere. Without spanning tree, the common one.
     #[must_use]
-    pub fn tree_of(&self, vlan: etherparse::VlanId) -> Option<TreeId> {
+    pub fn tree_of(&self, vlan: VlanId) -> Option<TreeId> {
         self.forwarding.trees().tree_of(vlan)
     }
 

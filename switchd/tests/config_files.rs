@@ -347,3 +347,28 @@ proptest! {
         let _ = file(&text);
     }
 }
+
+#[test]
+fn forwarding_threads_are_counted_from_none_and_written_back() {
+    assert_eq!(flags("p1").unwrap().workers, 0);
+    let config = file("[switch]\nworkers = 2\n[[port]]\nname = \"p1\"\n").unwrap();
+    assert_eq!(config.workers, 2);
+    assert_eq!(
+        config,
+        flags("--workers 2 p1")
+            .map(|flags| Config {
+                run_dir: config.run_dir.clone(),
+                ..flags
+            })
+            .unwrap()
+    );
+    let written = to_toml(&config);
+    assert!(written.contains("\nworkers = 2\n"), "{written}");
+    assert_eq!(file(&written).unwrap(), config);
+    for wrong in ["65", "-1", "two", ""] {
+        let error = flags(&format!("--workers={wrong} p1"))
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("is not 0..64"), "{error}");
+    }
+}

@@ -73,10 +73,15 @@ impl Drop for Process {
 
 #[test]
 fn a_signal_ends_it_with_success_and_nothing_is_left() {
-    for signal in [Signal::SIGTERM, Signal::SIGINT] {
+    for (signal, workers) in [
+        (Signal::SIGTERM, ""),
+        (Signal::SIGINT, ""),
+        (Signal::SIGTERM, "--workers 2 "),
+    ] {
         let (here, run_dir) = (Namespace::new(), tempfile::tempdir().unwrap());
         here.ip("link add v1 type veth peer name v2");
-        let process = Process::start(&here, run_dir.path(), "--tap p1 p2 --packet v1");
+        let arguments = format!("{workers}--tap p1 p2 --packet v1");
+        let process = Process::start(&here, run_dir.path(), &arguments);
         let socket = run_dir.path().join("sw1.sock");
         eventually("it runs", || {
             socket.exists() && here.has("p2") && here.ip("-o link show v1").contains(",UP")

@@ -51,6 +51,7 @@ impl<P: Copy + Ord> MacTable<P> {
     pub fn set_ageing(&mut self, now: Duration, ageing: AgeingTime) {
         let at = self.ageing.advance(now);
         self.ageing.set_time(at, ageing);
+        self.reflect_ageing();
     }
 
     /// The short ageing time in force, if any.
@@ -67,6 +68,7 @@ impl<P: Copy + Ord> MacTable<P> {
     pub fn set_short_ageing(&mut self, now: Duration, short: Option<Duration>) {
         let at = self.ageing.advance(now);
         self.ageing.set_short(at, short);
+        self.reflect_ageing();
     }
 
     /// How long a dynamic entry is held now: the ageing time, or the short one if that is shorter.

@@ -51,6 +51,7 @@ impl<P: Copy + Ord> MacTable<P> {
 
     fn flush_all(&mut self) -> usize {
         self.groups.kill_all();
+        self.hide_all();
         self.ports.clear_dynamic();
         core::mem::take(&mut self.stats.held.dynamic)
     }
@@ -108,6 +109,7 @@ impl<P: Copy + Ord> MacTable<P> {
 
     fn kill(&mut self, id: u32) -> usize {
         let group = *self.groups.get(id);
+        self.hide_group(group.port, group.vlan);
         let of_port = &mut self.ports.get_mut(group.port).groups;
         self.groups.kill(of_port, id);
         let count = group.count as usize;

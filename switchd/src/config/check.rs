@@ -12,7 +12,7 @@ use super::settings::{self, PORT_KEYS};
 use super::{Config, Io, PortKind, PortSettings, StpConfig, StpSettings};
 use crate::port_name::PortName;
 
-const SWITCH_KEYS: [&str; 5] = ["name", "run-dir", "address", "io", "offload"];
+const SWITCH_KEYS: [&str; 6] = ["name", "run-dir", "address", "io", "workers", "offload"];
 const CAM_KEYS: [&str; 2] = ["ageing", "capacity"];
 const STATIC_MAC_KEYS: [&str; 3] = ["vlan", "mac", "port"];
 
@@ -33,6 +33,7 @@ impl RawConfig {
             ageing: AgeingTime::default(),
             cam_capacity: Capacity::default(),
             io: Io::default(),
+            workers: 0,
             offload: true,
             ports: Vec::new(),
             static_macs: Vec::new(),
@@ -105,6 +106,7 @@ impl Checker {
                 "run-dir" => config.run_dir = PathBuf::from(value),
                 "address" => config.address = Some(legal::bridge_address(value)?),
                 "io" => config.io = legal::io(value)?,
+                "workers" => config.workers = legal::workers(value)?,
                 "offload" => {
                     config.offload =
                         settings::truth("offload", Some(value)).map_err(|e| e.to_string())?;

@@ -29,6 +29,8 @@ pub struct Config {
     pub cam_capacity: Capacity,
     /// How the frames of taps are moved.
     pub io: Io,
+    /// How many forwarding threads there are; 0: the one thread does everything.
+    pub workers: u8,
     /// Whether ports take unfinished frames, unless they say otherwise.
     pub offload: bool,
     /// Ascending by number; names and numbers are unique.

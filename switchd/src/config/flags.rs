@@ -73,6 +73,10 @@ pub struct Flags {
     /// (one by one) [default: uring]
     #[arg(long, value_name = "uring|plain")]
     pub io: Option<String>,
+    /// Forwarding threads, 0..64: ports are dealt out to them by number, and what else the switch does keeps a thread of its
+    /// own; 0: one thread does everything [default: 0]
+    #[arg(long, value_name = "N")]
+    pub workers: Option<String>,
     /// Whether frames with unfinished checksums and super-frames of up to 64 KiB cross the ports whole; off: a
     /// tap's host finishes its frames, and the switch those that come from elsewhere [default: on]
     #[arg(long, value_name = "on|off")]
@@ -182,6 +186,7 @@ impl Flags {
                 ("--run-dir", "run-dir", &self.run_dir),
                 ("--address", "address", &self.address),
                 ("--io", "io", &self.io),
+                ("--workers", "workers", &self.workers),
                 ("--offload", "offload", &self.offload),
             ]),
             stp: group([

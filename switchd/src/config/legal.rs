@@ -67,6 +67,16 @@ pub(super) fn port_kind(text: &str) -> Result<PortKind, String> {
     }
 }
 
+/// Forwarding threads, at most: more than that have nothing to do but get in each other's way.
+const WORKERS_MAX: u8 = 64;
+
+pub(super) fn workers(text: &str) -> Result<u8, String> {
+    let number = text.parse().ok();
+    number
+        .filter(|&number| number <= WORKERS_MAX)
+        .ok_or_else(|| format!("workers: '{text}' is not 0..{WORKERS_MAX}"))
+}
+
 pub(super) fn io(text: &str) -> Result<Io, String> {
     match text {
         "uring" => Ok(Io::Uring),

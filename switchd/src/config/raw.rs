@@ -28,7 +28,7 @@ pub struct Group {
 /// [`stp`](Self::stp) and [`cam`](Self::cam) overrides an earlier one, so that a flag beats the file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RawConfig {
-    /// `[switch]`: name, run-dir, address, io, offload.
+    /// `[switch]`: name, run-dir, address, io, workers, offload.
     pub switch: Vec<Group>,
     /// `[stp]`: enabled, priority, hello, max-age, forward-delay.
     pub stp: Vec<Group>,

@@ -28,6 +28,9 @@ fn write_config(text: &mut String, config: &Config) -> fmt::Result {
         Io::Uring => {}
         Io::Plain => writeln!(text, "io = \"plain\"")?,
     }
+    if config.workers != 0 {
+        writeln!(text, "workers = {}", config.workers)?;
+    }
     if !config.offload {
         writeln!(text, "offload = false")?;
     }

@@ -35,6 +35,7 @@ pub use reply::{
 pub use server::{CLIENTS_MAX, Server};
 pub use socket::{RUN_DIR_VARIABLE, SocketError, default_run_dir, socket_path};
 pub use target::{PortFacts, Target};
+pub(crate) use waker::Waker as Bell;
 
 /// The version of the line protocol this build speaks.
 pub const PROTOCOL: u32 = 1;

@@ -1,4 +1,4 @@
-//! Wakes the control thread out of its sleep, with a system call only if it sleeps.
+//! Wakes a thread out of its sleep, with a system call only if it sleeps.
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,13 +7,13 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 
 /// An eventfd and whether anybody waits for it.
 #[derive(Debug)]
-pub(super) struct Waker {
+pub(crate) struct Waker {
     fd: EventFd,
     asleep: AtomicBool,
 }
 
 impl Waker {
-    pub(super) fn new() -> nix::Result<Self> {
+    pub(crate) fn new() -> nix::Result<Self> {
         let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
         Ok(Self {
             fd: EventFd::from_flags(flags)?,
@@ -22,19 +22,19 @@ impl Waker {
     }
 
     /// The sleeper is about to wait; it must look at its queues once more after this call.
-    pub(super) fn going_to_sleep(&self) {
+    pub(crate) fn going_to_sleep(&self) {
         self.asleep.store(true, Ordering::SeqCst);
     }
 
     /// The sleeper is up again.
-    pub(super) fn awake(&self) {
+    pub(crate) fn awake(&self) {
         self.asleep.store(false, Ordering::SeqCst);
         // EAGAIN: nobody had written, which is as good.
         let _ = self.fd.read();
     }
 
     /// Ends the sleep, if there is one.
-    pub(super) fn wake(&self) {
+    pub(crate) fn wake(&self) {
         std::sync::atomic::fence(Ordering::SeqCst);
         if self.asleep.swap(false, Ordering::SeqCst) {
             // EAGAIN needs a counter at 2^64 - 2; the sleeper is up long before.

@@ -2,6 +2,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::io;
+use std::sync::Arc;
 
 use pnet_base::MacAddr;
 use stp::PortNumber;
@@ -16,6 +17,7 @@ use crate::port::stream::Stream;
 use crate::port::tap::{Place, Tap};
 use crate::port::{Device, PortError};
 use crate::sys::ethtool::{self, Speed};
+use crate::workers::Tally;
 
 /// How often a tap is looked for in a namespace that was not watched until then.
 const LOCATE_TRIES: usize = 4;
@@ -27,7 +29,9 @@ pub(super) struct Line {
     kind: PortKind,
     pub(super) address: MacAddr,
     /// None while there is no interface to a packet port.
-    pub(super) device: Option<Device>,
+    pub(super) device: Option<Arc<Device>>,
+    /// What forwarding threads have counted of it and the core does not know yet.
+    pub(super) tally: Arc<Tally>,
     /// Namespace and index of the interface, as far as known.
     place: Option<(NamespaceId, u32)>,
     /// The device was deleted by somebody else, or its state cannot be known.
@@ -89,7 +93,8 @@ impl Line {
             name,
             kind: config.kind,
             address: config.mac.unwrap_or(address),
-            device: Some(device),
+            device: Some(Arc::new(device)),
+            tally: Arc::default(),
             place: None,
             trouble: None,
             is_unwatched: false,
@@ -111,7 +116,7 @@ impl Line {
     /// Administratively down, the other end of the line sees its carrier go.
     pub(super) fn set_enabled(&mut self, namespaces: &mut Namespaces, enabled: bool) {
         self.enabled = enabled;
-        let result = match &self.device {
+        let result = match self.device.as_deref() {
             Some(Device::Tap(tap)) => tap.set_carrier(enabled),
             Some(Device::Packet(packet)) => packet.set_up(namespaces.home_mut(), enabled),
             Some(Device::Stream(stream)) => {
@@ -131,7 +136,7 @@ impl Line {
 
     /// Looks at the link as it is now. Watches the namespace it is in.
     pub(super) fn look(&mut self, namespaces: &mut Namespaces, poller: &Poller) -> LinkState {
-        let looked = match &self.device {
+        let looked = match self.device.as_deref() {
             Some(Device::Tap(tap)) => locate(tap, namespaces, poller),
             Some(Device::Packet(packet)) => {
                 let index = packet.index();
@@ -230,7 +235,7 @@ impl Line {
     ) -> Option<LinkState> {
         match change {
             Change::Now(link) if self.place == Some((namespace, link.index)) => {
-                Some(match &self.device {
+                Some(match self.device.as_deref() {
                     Some(Device::Packet(_)) => self.packet_state(link, namespaces),
                     Some(Device::Tap(_)) if link.works() => LinkState::Up(Speed::default()),
                     Some(Device::Tap(_) | Device::Stream(_) | Device::Datagram(_)) | None => {
@@ -246,7 +251,7 @@ impl Line {
                 returned.then(|| self.reopen(number, link, namespaces, poller))
             }
             Change::Gone { index } if self.place == Some((namespace, *index)) => {
-                if let Some(Device::Packet(_)) = self.device {
+                if let Some(Device::Packet(_)) = self.device.as_deref() {
                     self.device = None;
                     self.place = None;
                     return Some(LinkState::Down);
@@ -299,7 +304,7 @@ impl Line {
             });
         match opened {
             Ok(device) => {
-                self.device = Some(device);
+                self.device = Some(Arc::new(device));
                 if !self.enabled {
                     self.set_enabled(namespaces, false);
                 }
@@ -319,7 +324,7 @@ impl Line {
 
     /// Leaves somebody's interface as it was found; closes the device.
     pub(super) fn close(self, namespaces: &mut Namespaces) {
-        if let Some(Device::Packet(packet)) = &self.device {
+        if let Some(Device::Packet(packet)) = self.device.as_deref() {
             packet.restore(namespaces.home_mut());
         }
     }

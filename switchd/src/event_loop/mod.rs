@@ -1,5 +1,6 @@
 //! The loop: waits for readiness or the next deadline, carries frames in batches, everything else between them.
 
+mod handed;
 mod lines;
 mod outbox;
 mod poller;
@@ -18,12 +19,13 @@ use crate::config::{Config, PortKind};
 use crate::control::{Command, Error, EventSink, Reply, Request};
 use crate::counters::DropReason;
 use crate::link::{Change, NamespaceId, Namespaces, path_cost};
-use crate::port::{Mover, PortError, Reception};
+use crate::port::{Device, Mover, PortError, Reception};
 use crate::switch::Switch;
 use crate::sys::ethtool::Speed;
+use crate::workers::Workers;
 
 use lines::{Line, LinkState};
-use outbox::Outbox;
+pub(crate) use outbox::Outbox;
 use poller::{Poller, Ready};
 pub use poller::{Signals, Waker};
 
@@ -71,7 +73,7 @@ pub enum StartError {
     },
 }
 
-/// A switch with its ports, running on one thread.
+/// A switch with its ports, running on one thread, or on one and its forwarding threads.
 ///
 /// Dropped, it removes its taps and leaves the interfaces of its packet ports as it found them.
 #[derive(Debug)]
@@ -85,6 +87,10 @@ pub struct Daemon {
     poller: Poller,
     mover: Mover,
     outbox: Outbox,
+    /// Forwarding threads, if there are any: they have the ports then.
+    workers: Option<Workers>,
+    /// A device has come or gone that they do not know of.
+    is_rewired: bool,
     requests: Receiver<Request>,
     execute: Executor,
     /// What one wait found; kept for its memory.
@@ -103,8 +109,8 @@ impl Daemon {
     pub fn start(config: Config, inputs: Inputs) -> Result<Self, StartError> {
         let system = |doing| move |source| StartError::System { doing, source };
         let mut namespaces = Namespaces::new().map_err(system("open rtnetlink"))?;
-        let poller =
-            Poller::new(inputs.waker, inputs.signals).map_err(system("wait for events"))?;
+        let poller = Poller::new(inputs.waker, inputs.signals, config.workers == 0)
+            .map_err(system("wait for events"))?;
         let home = namespaces.home();
         lines::watch(&mut namespaces, home, &poller).map_err(system("watch links"))?;
 
@@ -127,8 +133,18 @@ impl Daemon {
         let address = config
             .address
             .unwrap_or_else(|| bridge_address(&config, &opened, home));
+        let mut switch = Switch::new(config.core(address, hash_key()));
+        let workers = match start_workers(&config, &mut switch, &poller) {
+            Ok(workers) => workers,
+            Err(error) => {
+                for line in opened {
+                    line.close(&mut namespaces);
+                }
+                return Err(system("start forwarding threads")(error));
+            }
+        };
         let mut daemon = Self {
-            switch: Switch::new(config.core(address, hash_key())),
+            switch,
             config,
             started: Clock.now(),
             lines: Vec::new(),
@@ -136,6 +152,8 @@ impl Daemon {
             poller,
             mover,
             outbox: Outbox::new(inputs.events),
+            workers,
+            is_rewired: false,
             requests: inputs.requests,
             execute: inputs.execute,
             ready: Vec::new(),
@@ -176,11 +194,16 @@ impl Daemon {
         let mut ready = std::mem::take(&mut self.ready);
         ready.clear();
         let deadline = [self.switch.deadline(), self.look_at].into_iter().flatten();
-        self.poller.wait(deadline.min(), |what| ready.push(what))?;
+        let sleeps = self.workers.as_ref().is_none_or(Workers::lie_down);
+        self.poller
+            .wait(deadline.min(), sleeps, |what| ready.push(what))?;
         if ready.contains(&Ready::Control) {
             self.control(Clock.now());
         }
         let mut looked = Clock.now();
+        if self.workers.is_some() {
+            self.serve_workers(&mut looked)?;
+        }
         for &what in &ready {
             let now = Clock.now();
             if now.saturating_sub(looked) >= CONTROL_EVERY {
@@ -191,20 +214,26 @@ impl Daemon {
             match what {
                 Ready::Port(port) => self.receive(now, port),
                 Ready::Link(namespace) => self.links(now, namespace),
-                Ready::Timer | Ready::Control => {}
+                Ready::Timer | Ready::Control | Ready::Bell => {}
                 Ready::Wake if self.requests(now) => {}
                 Ready::Wake | Ready::Stop => return Ok(false),
             }
-            if self.switch.deadline().is_some_and(|due| due <= now) {
-                self.switch.timeout(now, &mut self.outbox);
-                self.flush();
-            }
+            self.expire(now);
             if self.look_at.is_some_and(|due| due <= now) {
                 self.look(now);
             }
         }
         self.ready = ready;
         Ok(true)
+    }
+
+    /// Runs timers that are due.
+    fn expire(&mut self, now: Duration) {
+        if self.switch.deadline().is_some_and(|due| due <= now) {
+            self.confirm(now);
+            self.switch.timeout(now, &mut self.outbox);
+            self.flush();
+        }
     }
 
     /// The switch as it is.
@@ -226,14 +255,21 @@ impl Daemon {
             return;
         };
         let reception = self.mover.receive(port, device);
+        self.received(now, port, 0, reception);
+    }
+
+    /// Carries the batch of the mover, received from `port`, from frame `first` on.
+    fn received(&mut self, now: Duration, port: PortNumber, first: usize, reception: Reception) {
+        let line = line_of(&mut self.lines, port);
+        let device = line.and_then(|line| line.device.as_deref());
         let carrier = match reception {
-            Reception::Carrier => device.has_carrier(),
+            Reception::Carrier => device.and_then(Device::has_carrier),
             Reception::Done | Reception::Gone => None,
         };
         if carrier == Some(true) {
             self.set_link(now, port, LinkState::Up(Speed::default()));
         }
-        self.carry(now, port);
+        self.carry(now, port, first);
         if carrier == Some(false) {
             self.set_link(now, port, LinkState::Down);
             self.flush();
@@ -241,6 +277,7 @@ impl Daemon {
         if reception == Reception::Gone {
             self.mover.detach(port);
             line_of(&mut self.lines, port).map(Line::gone);
+            self.is_rewired = true;
             self.set_link(now, port, LinkState::Down);
             self.flush();
         }
@@ -255,17 +292,17 @@ impl Daemon {
         for &port in &ports {
             let line = self.lines.get(usize::from(port.get()));
             let line = line.and_then(Option::as_ref);
-            if let Some(device) = line.and_then(|line| line.device.as_ref()) {
+            if let Some(device) = line.and_then(|line| line.device.as_deref()) {
                 self.mover.receive_control(device);
-                self.carry(now, port);
+                self.carry(now, port, 0);
             }
         }
         self.controlled = ports;
     }
 
-    /// The batch, received from `port`, through the switch.
-    fn carry(&mut self, now: Duration, port: PortNumber) {
-        for frame in 0..self.mover.batch().len() {
+    /// The batch, received from `port`, through the switch, from frame `first` on.
+    fn carry(&mut self, now: Duration, port: PortNumber, first: usize) {
+        for frame in first..self.mover.batch().len() {
             self.outbox.set_frame(frame);
             let octets = self.mover.batch().frame(frame);
             self.switch.receive(now, port, octets, &mut self.outbox);
@@ -278,10 +315,13 @@ impl Daemon {
 
     /// Sends what the core decided.
     fn flush(&mut self) {
+        if self.workers.is_some() {
+            self.publish();
+        }
         let (lines, switch) = (&self.lines, &mut self.switch);
         let leaving = self.outbox.leaving().map(|(port, leaving)| {
             let line = lines.get(usize::from(port.get())).and_then(Option::as_ref);
-            (port, line.and_then(|line| line.device.as_ref()), leaving)
+            (port, line.and_then(|line| line.device.as_deref()), leaving)
         });
         self.mover.send(leaving, |port, sent| {
             let Some(counters) = switch.counters_mut(port) else {
@@ -289,10 +329,9 @@ impl Daemon {
             };
             counters.transmitted_frames += sent.frames;
             counters.transmitted_octets += sent.octets;
-            count_drops(switch, port, DropReason::TransmitFull, sent.full);
-            count_drops(switch, port, DropReason::TransmitDown, sent.down);
-            count_drops(switch, port, DropReason::TransmitError, sent.refused);
-            count_drops(switch, port, DropReason::TransmitOffload, sent.unfinished);
+            for (reason, frames) in sent.drops() {
+                counters.dropped(reason, frames);
+            }
         });
         self.outbox.clear();
     }
@@ -335,6 +374,7 @@ impl Daemon {
 
     /// Lets go of devices that lines have let go of, and of namespaces where none is.
     fn forget_gone(&mut self) {
+        self.is_rewired = true;
         for number in self.numbers() {
             if line_of(&mut self.lines, number).is_some_and(|line| line.device.is_none()) {
                 self.mover.detach(number);
@@ -371,6 +411,7 @@ impl Daemon {
                 Err(TryRecvError::Disconnected) => return false,
             };
             let (command, responder) = request.into_parts();
+            self.pour_tallies();
             let answer = (self.execute)(self, now, command);
             self.flush();
             responder.answer(answer);
@@ -388,6 +429,7 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
+        self.workers = None;
         for number in self.numbers() {
             self.mover.detach(number);
         }
@@ -407,6 +449,22 @@ fn count_drops(switch: &mut Switch, port: PortNumber, reason: DropReason, frames
     {
         counters.dropped(reason, frames);
     }
+}
+
+/// The forwarding threads that are configured.
+fn start_workers(
+    config: &Config,
+    switch: &mut Switch,
+    poller: &Poller,
+) -> io::Result<Option<Workers>> {
+    if config.workers == 0 {
+        return Ok(None);
+    }
+    let mirror = switch.mirror();
+    let path = switch.fast_path(Duration::ZERO);
+    let workers = Workers::start(config.workers.into(), config.io, &mirror, path)?;
+    poller.add_bell(workers.bell())?;
+    Ok(Some(workers))
 }
 
 /// Nobody outside may know which addresses collide.

@@ -13,7 +13,7 @@ use crate::portset::PORTS_MAX;
 use crate::tag::Relayed;
 
 /// The effects of one batch. Queues keep their memory: after the first frames nothing is allocated.
-pub(super) struct Outbox {
+pub(crate) struct Outbox {
     /// The frame of the batch that the core is looking at.
     frame: usize,
     queues: Vec<Vec<Outgoing>>,
@@ -28,13 +28,13 @@ pub(super) struct Outbox {
 
 impl Outbox {
     /// Wakes whoever reads the events, if there were any.
-    pub(super) fn flush_events(&mut self) {
+    pub(crate) fn flush_events(&mut self) {
         if let Some(events) = &mut self.events {
             events.flush();
         }
     }
 
-    pub(super) fn new(events: Option<EventSink>) -> Self {
+    pub(crate) fn new(events: Option<EventSink>) -> Self {
         Self {
             frame: 0,
             queues: vec![Vec::new(); PORTS_MAX],
@@ -47,17 +47,22 @@ impl Outbox {
     }
 
     /// The time that events are stamped with.
-    pub(super) fn set_now(&mut self, now: Duration) {
+    pub(crate) fn set_now(&mut self, now: Duration) {
         self.now = now;
     }
 
+    /// The time that was set last.
+    pub(crate) fn now(&self) -> Duration {
+        self.now
+    }
+
     /// The core is about to look at frame `frame` of the batch.
-    pub(super) fn set_frame(&mut self, frame: usize) {
+    pub(crate) fn set_frame(&mut self, frame: usize) {
         self.frame = frame;
     }
 
     /// What leaves by each port, in the order it is to be sent.
-    pub(super) fn leaving(&self) -> impl Iterator<Item = (PortNumber, Leaving<'_>)> {
+    pub(crate) fn leaving(&self) -> impl Iterator<Item = (PortNumber, Leaving<'_>)> {
         let relayed = self.touched.iter().map(|&port| {
             let queue = &self.queues[usize::from(port.get())];
             (port, Leaving::Relayed(queue))
@@ -73,7 +78,7 @@ impl Outbox {
     }
 
     /// Forgets what was sent; tells whoever reads the events, if there were any.
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         for port in self.touched.drain(..) {
             self.queues[usize::from(port.get())].clear();
         }

@@ -13,6 +13,7 @@ use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 use stp::PortNumber;
 
+use crate::control::Bell;
 use crate::link::NamespaceId;
 use crate::port::Device;
 
@@ -25,6 +26,7 @@ const TIMER: u64 = 1 << 32;
 const WAKER: u64 = TIMER + 1;
 const SIGNAL: u64 = TIMER + 2;
 const CONTROL: u64 = TIMER + 3;
+const BELL: u64 = TIMER + 4;
 
 /// Something the loop has to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +35,8 @@ pub(super) enum Ready {
     /// There are frames of bridge protocols: [`Poller::control`] says where.
     Control,
     Link(NamespaceId),
+    /// A forwarding thread has something.
+    Bell,
     Timer,
     Wake,
     Stop,
@@ -90,10 +94,12 @@ pub(super) struct Poller {
     armed: Option<Duration>,
     waker: Waker,
     signals: Option<Signals>,
+    /// Whether ports' frames are waited for here, not on threads of their own.
+    has_ports: bool,
 }
 
 impl Poller {
-    pub(super) fn new(waker: Waker, signals: Option<Signals>) -> io::Result<Self> {
+    pub(super) fn new(waker: Waker, signals: Option<Signals>, has_ports: bool) -> io::Result<Self> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         let control = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         epoll.add(&control.0, EpollEvent::new(EpollFlags::EPOLLIN, CONTROL))?;
@@ -111,6 +117,7 @@ impl Poller {
             armed: None,
             waker,
             signals,
+            has_ports,
         })
     }
 
@@ -118,13 +125,22 @@ impl Poller {
         &self.waker
     }
 
-    /// From now on frames of `port` make it ready. Closing the descriptor ends that.
+    /// From now on frames of `port` make it ready, if they are received here. Closing the descriptor ends that.
     pub(super) fn add_port(&self, port: PortNumber, device: &Device) -> io::Result<()> {
         let event = EpollEvent::new(EpollFlags::EPOLLIN, u64::from(port.get()));
         if let Some(control) = device.control_descriptor() {
             self.control.add(control, event)?;
         }
-        Ok(self.epoll.add(device.descriptor(), event)?)
+        if self.has_ports {
+            self.epoll.add(device.descriptor(), event)?;
+        }
+        Ok(())
+    }
+
+    /// From now on forwarding threads wake the loop.
+    pub(super) fn add_bell(&self, bell: &Bell) -> io::Result<()> {
+        let event = EpollEvent::new(EpollFlags::EPOLLIN, BELL);
+        Ok(self.epoll.add(bell, event)?)
     }
 
     /// Gives the ports that have frames of bridge protocols now to `each`. Does not wait.
@@ -148,15 +164,21 @@ impl Poller {
         Ok(self.epoll.add(listener, event)?)
     }
 
-    /// Waits until something is ready or `deadline` has come, and gives what is ready to `each`.
+    /// Waits until something is ready or `deadline` has come, and gives what is ready to `each`; if it does not `sleep`,
+    /// what is ready now.
     pub(super) fn wait(
         &mut self,
         deadline: Option<Duration>,
+        sleep: bool,
         mut each: impl FnMut(Ready),
     ) -> io::Result<()> {
         self.arm(deadline)?;
         let mut events = [EpollEvent::empty(); READY_MAX];
-        let ready = match self.epoll.wait(&mut events, EpollTimeout::NONE) {
+        let timeout = match sleep {
+            true => EpollTimeout::NONE,
+            false => EpollTimeout::ZERO,
+        };
+        let ready = match self.epoll.wait(&mut events, timeout) {
             Ok(ready) => ready,
             Err(nix::Error::EINTR) => 0,
             Err(error) => return Err(error.into()),
@@ -180,6 +202,7 @@ impl Poller {
                     each(Ready::Stop);
                 }
                 CONTROL => each(Ready::Control),
+                BELL => each(Ready::Bell),
                 mark if mark & NAMESPACE != 0 => {
                     each(Ready::Link(NamespaceId::from_inode(mark & !NAMESPACE)));
                 }
@@ -225,7 +248,7 @@ mod tests {
     #[test]
     fn the_timer_is_set_anew_only_for_what_comes_sooner_or_when_it_has_gone_off() {
         const HOUR: Duration = Duration::from_secs(3600);
-        let mut poller = Poller::new(Waker::new().unwrap(), None).unwrap();
+        let mut poller = Poller::new(Waker::new().unwrap(), None, true).unwrap();
         let soon = Clock.now() + HOUR;
         poller.arm(Some(soon)).unwrap();
         poller.arm(Some(soon + HOUR)).unwrap();
@@ -241,7 +264,9 @@ mod tests {
 
         let mut ready = Vec::new();
         let past = Duration::from_nanos(1);
-        poller.wait(Some(past), |what| ready.push(what)).unwrap();
+        poller
+            .wait(Some(past), true, |what| ready.push(what))
+            .unwrap();
         assert_eq!((&ready[..], poller.armed), (&[Ready::Timer][..], None));
     }
 }

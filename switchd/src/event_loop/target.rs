@@ -1,5 +1,6 @@
 //! The running switch as control sees it.
 
+use std::fmt::Write;
 use std::time::Duration;
 
 use cam::AgeingTime;
@@ -38,6 +39,7 @@ impl Daemon {
         if let Some(device) = &line.device {
             self.mover.attach(number, device);
         }
+        self.is_rewired = true;
         let place = usize::from(number.get());
         if self.lines.len() <= place {
             self.lines.resize_with(place + 1, || None);
@@ -60,6 +62,9 @@ impl Daemon {
         self.mover.detach(number);
         let line = self.lines.get_mut(usize::from(number.get()));
         if let Some(line) = line.and_then(Option::take) {
+            // Forwarding threads let go of the device first.
+            self.is_rewired = true;
+            self.publish();
             line.close(&mut self.namespaces);
         }
     }
@@ -96,7 +101,7 @@ impl Target for Daemon {
     fn port_facts(&self, number: PortNumber) -> Option<PortFacts> {
         let line = self.lines.get(usize::from(number.get()))?.as_ref()?;
         let port = self.switch.port(number)?;
-        let mut io = match &line.device {
+        let mut io = match line.device.as_deref() {
             Some(Device::Tap(tap)) => {
                 let by = match (self.mover.has_ring(), self.mover.fallback()) {
                     (true, _) => "io_uring".to_owned(),
@@ -110,6 +115,9 @@ impl Target for Daemon {
             Some(Device::Datagram(datagram)) => datagram.describe(),
             None => "no interface".to_owned(),
         };
+        if let Some(workers) = &self.workers {
+            let _ = write!(io, "; forwarding thread {}", workers.of(number));
+        }
         if let Some(trouble) = &line.trouble {
             io.push_str("; ");
             io.push_str(trouble);

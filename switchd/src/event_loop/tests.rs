@@ -14,6 +14,7 @@ use crate::control::{CLIENTS_MAX, Server, execute};
 use crate::link::Setting;
 use crate::port::batch::BATCH_MAX;
 use crate::sys::{allocations, packet};
+use crate::workers::{Lone, Way, Workers};
 
 const ALL: [u8; 6] = [0xff; 6];
 const A: [u8; 6] = [2, 0xaa, 0, 0, 0, 1];
@@ -134,6 +135,106 @@ fn frames_cost_no_allocation() {
     bench.join().unwrap();
 }
 
+/// The bench with a forwarding thread beside it, which the test plays.
+struct Beside {
+    bench: Bench,
+    worker: Lone,
+}
+
+impl Beside {
+    fn new() -> Self {
+        let mut bench = Bench::new();
+        let daemon = &mut bench.daemon;
+        let (mirror, now) = (daemon.switch.mirror(), Clock.now());
+        let (mut workers, worker) = Workers::lone(&mirror, daemon.switch.fast_path(now));
+        let ways = daemon.lines.iter().take(4).map(|line| {
+            line.as_ref().map(|line| Way {
+                device: line.device.clone(),
+                tally: line.tally.clone(),
+            })
+        });
+        workers.offer(daemon.switch.fast_path(now), ways.collect());
+        let mut beside = Self { bench, worker };
+        beside.worker.take_back();
+        beside.bench.daemon.workers = Some(workers);
+        beside
+    }
+
+    fn send(&self, port: u16, frame: &[u8]) {
+        let host = &self.bench.hosts[usize::from(port) - 1];
+        let sent = send(host.as_raw_fd(), frame, MsgFlags::empty());
+        assert_eq!(sent, Ok(frame.len()));
+    }
+
+    /// A turn of the thread for `port`; the allocations that cost.
+    fn turn(&mut self, port: u16) -> u64 {
+        let worker = &mut self.worker;
+        allocations::during(|| worker.turn(PortNumber::new(port).unwrap()))
+    }
+
+    /// Carries what the thread has handed over; how many batches, and the allocations that cost.
+    fn serve(&mut self) -> (usize, u64) {
+        let mut batches = 0;
+        let daemon = &mut self.bench.daemon;
+        let cost = allocations::during(|| {
+            while let Some(handed) = daemon.workers.as_ref().unwrap().next_handed() {
+                batches += 1;
+                let now = Clock.now();
+                daemon.outbox.set_now(now);
+                daemon.carry_handed(now, handed);
+            }
+        });
+        self.worker.take_back();
+        (batches, cost)
+    }
+
+    fn received(&mut self, port: u16) -> u64 {
+        self.bench.daemon.pour_tallies();
+        let port = PortNumber::new(port).unwrap();
+        let port = self.bench.daemon.switch.port(port).unwrap();
+        port.counters().received_frames
+    }
+}
+
+#[test]
+fn frames_of_a_forwarding_thread_cost_no_allocation_and_unknown_ones_are_the_cores() {
+    let beside = std::thread::spawn(|| {
+        let mut beside = Beside::new();
+        beside.send(1, &frame(B, A));
+        beside.turn(1);
+        assert_eq!(beside.serve().0, 1, "learned by the core");
+        beside.send(2, &frame(A, B));
+        beside.turn(2);
+        assert_eq!(beside.serve().0, 1, "learned by the core");
+        let before = beside.received(1);
+        for warm in [true, false] {
+            for destination in [B, ALL] {
+                beside.send(1, &frame(destination, A));
+                let cost = beside.turn(1);
+                assert!(warm || cost == 0, "{cost} allocations");
+                assert_eq!(beside.serve().0, 0, "nobody but the thread has seen it");
+            }
+        }
+        assert_eq!(beside.received(1), before + 4);
+        // A frame for the core takes those behind it along, and its port rests until it is back.
+        let unknown = [2, 0xcc, 0, 0, 0, 3];
+        for warm in [true, false] {
+            beside.send(1, &frame(unknown, A));
+            beside.turn(1);
+            beside.send(1, &frame(B, A));
+            let cost = beside.turn(1);
+            assert_eq!(cost, 0, "a port that rests is not looked at");
+            let (batches, cost) = beside.serve();
+            assert_eq!(batches, 1);
+            assert!(warm || cost == 0, "{cost} allocations");
+            assert_eq!(beside.turn(1), 0);
+            assert_eq!(beside.serve().0, 0);
+        }
+        assert_eq!(beside.received(1), before + 8);
+    });
+    beside.join().unwrap();
+}
+
 #[test]
 fn many_new_stations_cost_no_allocation() {
     let bench = std::thread::spawn(|| {
@@ -213,7 +314,7 @@ fn a_namespace_that_was_opened_in_vain_is_watched_once_a_tap_is_there() {
         let link = other.by_name("p1").unwrap().unwrap();
         other.set(link.index, Setting::Up(true)).unwrap();
         let (mut woken, now) = (Vec::new(), Some(Clock.now()));
-        let waited = daemon.poller.wait(now, |ready| woken.push(ready));
+        let waited = daemon.poller.wait(now, true, |ready| woken.push(ready));
         waited.unwrap();
         assert!(woken.contains(&Ready::Link(id)), "{woken:?}");
         daemon.links(Clock.now(), id);

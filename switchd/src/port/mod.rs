@@ -24,6 +24,7 @@ pub(crate) use batch::Outgoing;
 pub use error::PortError;
 pub(crate) use mover::{Leaving, Mover};
 
+use crate::counters::DropReason;
 use datagram::Datagram;
 use packet::Packet;
 use stream::Stream;
@@ -73,6 +74,16 @@ pub(crate) struct Sent {
 }
 
 impl Sent {
+    /// What did not leave, and why.
+    pub(crate) fn drops(&self) -> [(DropReason, u64); 4] {
+        [
+            (DropReason::TransmitFull, self.full),
+            (DropReason::TransmitDown, self.down),
+            (DropReason::TransmitError, self.refused),
+            (DropReason::TransmitOffload, self.unfinished),
+        ]
+    }
+
     /// `frames` for a port that has no interface.
     pub(crate) fn nowhere(frames: usize) -> Self {
         Self {

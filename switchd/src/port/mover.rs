@@ -15,7 +15,8 @@ use crate::sys::uring::Ring;
 #[derive(Debug)]
 pub(crate) struct Mover {
     ring: Option<Ring>,
-    batch: Batch,
+    /// Boxed, to be exchanged for another.
+    batch: Box<Batch>,
     segmenter: Segmenter,
     messages: Messages,
     /// Why there is no ring although one was wanted.
@@ -58,7 +59,7 @@ impl Mover {
         };
         Self {
             ring,
-            batch: Batch::new(),
+            batch: Box::new(Batch::new()),
             segmenter: Segmenter::default(),
             messages: Messages::new(),
             fallback,
@@ -120,13 +121,18 @@ impl Mover {
         &mut self.batch
     }
 
+    /// Takes another batch instead, and gives up the one it had.
+    pub(crate) fn exchange(&mut self, batch: Box<Batch>) -> Box<Batch> {
+        std::mem::replace(&mut self.batch, batch)
+    }
+
     /// Sends what leaves, by taps all together. `count` hears what became of it, a part at a time.
     pub(crate) fn send<'a>(
         &mut self,
         leaving: impl Iterator<Item = (PortNumber, Option<&'a Device>, Leaving<'a>)>,
         mut count: impl FnMut(PortNumber, Sent),
     ) {
-        let (batch, segmenter) = (&self.batch, &mut self.segmenter);
+        let (batch, segmenter) = (&*self.batch, &mut self.segmenter);
         let messages = &mut self.messages;
         let mut writes = self.ring.as_mut().map(Ring::writes);
         let mut count = Tally::new(&mut count);

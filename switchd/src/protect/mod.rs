@@ -82,6 +82,14 @@ impl Protection {
         }
     }
 
+    /// Whether flooded frames of the port are counted: it has limits, or shows a loop.
+    pub(crate) fn counts_floods(&self, now: Duration, configured: StormControl) -> bool {
+        let limits = self.limits(now, configured);
+        [limits.broadcast, limits.multicast, limits.unknown_unicast]
+            .iter()
+            .any(Option::is_some)
+    }
+
     /// When something ends.
     pub(crate) fn deadline(&self) -> Option<Duration> {
         let recovery = self.disabled.and_then(|(_, until)| until);

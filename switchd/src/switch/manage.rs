@@ -144,6 +144,7 @@ impl Switch {
     fn look_for_rates(&mut self) {
         let mut ports = self.ports.iter().flatten();
         self.is_metered = ports.any(|port| port.meter.is_any());
+        self.forwarding.touch();
     }
 
     pub(super) fn apply_vlans(&mut self) {

@@ -78,6 +78,8 @@ impl Switch {
                 from: from_name,
                 to: to_name,
             });
+            // Its floods are braked from now on.
+            self.forwarding.touch();
             if action == LoopDetection::Shutdown {
                 self.disable_for_cause(now, port, DisableReason::Loop, out);
                 // One port less, and it is a loop no more.

@@ -3,9 +3,9 @@
 
 use std::net::UdpSocket;
 
-use crate::support::stream::transfer;
-use crate::support::switch::{Switch, config, number, vlan};
-use crate::support::{Namespace, PATIENCE, eventually};
+use super::support::stream::transfer;
+use super::support::switch::{Switch, config, number, vlan};
+use super::support::{Namespace, PATIENCE, eventually};
 use nix::sys::socket::{setsockopt, sockopt::UdpGsoSegment};
 use switchd::config::{Io, PortKind, PortMode, VlanSet};
 use switchd::control::Target;
@@ -137,7 +137,7 @@ fn every_path_carries_the_same_traffic() {
         };
         let (said, wanted) = (rig.io(1), format!("tap, {by}, {tap}"));
         assert!(said.starts_with(&wanted), "{said}");
-        assert!(rig.io(3).ends_with(packet), "{}", rig.io(3));
+        assert!(rig.io(3).contains(packet), "{}", rig.io(3));
     }
 }
 

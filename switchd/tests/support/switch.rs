@@ -168,6 +168,14 @@ fn execute(daemon: &mut Daemon, now: Duration, _: Command) -> Result<Reply, Erro
     Err(Error::new(ErrorCode::BadRequest, "answered another way"))
 }
 
+/// Forwarding threads: tests of ports run without any, and with two.
+pub(crate) fn workers() -> u8 {
+    match env!("CARGO_CRATE_NAME") {
+        "ports_workers" => 2,
+        _ => 0,
+    }
+}
+
 pub(crate) fn number(port: u16) -> PortNumber {
     PortNumber::new(port).unwrap()
 }
@@ -189,6 +197,7 @@ pub(crate) fn config(ports: &[(PortKind, &str)]) -> Config {
         ageing: cam::AgeingTime::default(),
         cam_capacity: cam::Capacity::new(1024).unwrap(),
         io: Io::Uring,
+        workers: workers(),
         offload: true,
         ports: (1..)
             .zip(ports)

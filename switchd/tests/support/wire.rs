@@ -24,9 +24,14 @@ impl Wire {
         }
     }
 
+    /// The end in our hand, for a thread that only sends.
+    pub(crate) fn end(&self) -> Arc<Iface> {
+        Arc::clone(&self.tap)
+    }
+
     /// Puts a frame on the wire, towards the switch.
     pub(crate) fn send(&self, frame: &[u8]) {
-        assert_eq!(self.tap.send(frame).unwrap(), frame.len());
+        assert_eq!(self.end().send(frame).unwrap(), frame.len());
     }
 
     /// The next frame from the switch for which `wanted` holds.

@@ -194,7 +194,7 @@ impl Model {
         short.clamp(Duration::from_nanos(1), self.ageing.get())
     }
 
-    fn advance(&mut self, now: Duration) -> Duration {
+    pub(super) fn advance(&mut self, now: Duration) -> Duration {
         self.latest = self.latest.max(now);
         self.latest
     }

@@ -1,6 +1,7 @@
 //! The table agrees with the model whatever is asked of it.
 
 use core::time::Duration;
+use std::sync::Arc;
 
 use etherparse::VlanId;
 use pnet_base::MacAddr;
@@ -11,7 +12,7 @@ use proptest::sample::select;
 use super::invariants::check;
 use super::model::{self, Held, Model};
 use super::{seconds, station, table, vlan};
-use crate::{AgeingTime, Entry, Flush, MacTable, Origin};
+use crate::{AgeingTime, Entry, Flush, MacTable, Mirror, Origin, Reflection};
 
 #[derive(Clone, Debug)]
 enum Operation {
@@ -26,6 +27,13 @@ enum Operation {
         address: MacAddr,
         port: u16,
     },
+    Confirm {
+        vlan: VlanId,
+        address: MacAddr,
+        port: u16,
+    },
+    /// From now on the table has a mirror.
+    Mirror,
     Static {
         vlan: VlanId,
         address: MacAddr,
@@ -74,6 +82,8 @@ fn operations(ports: u16, stations: u32) -> impl Strategy<Value = Operation> {
     );
     prop_oneof![
         30 => entry().prop_map(|(vlan, address, port)| O::Learn { vlan, address, port }),
+        6 => entry().prop_map(|(vlan, address, port)| O::Confirm { vlan, address, port }),
+        2 => Just(O::Mirror),
         6 => (0..12_u64).prop_map(|s| O::Pass { time: seconds(s) }),
         2 => (0..2_000_u64).prop_map(|ms| O::Pass { time: Duration::from_millis(ms) }),
         1 => (0..12_u64).prop_map(|s| O::GoBack { time: seconds(s) }),
@@ -96,7 +106,7 @@ proptest! {
         capacity in 1..10_usize,
         operations in vec(operations(4, 7), 0..120),
     ) {
-        let mut pair = Pair { table: table(capacity), model: Model::new(capacity), now: Duration::ZERO };
+        let mut pair = Pair::new(capacity);
         for operation in operations {
             pair.apply(&operation);
             check(&pair.table);
@@ -110,7 +120,7 @@ proptest! {
         capacity in 1..100_usize,
         operations in vec(operations(60, 80), 0..200),
     ) {
-        let mut pair = Pair { table: table(capacity), model: Model::new(capacity), now: Duration::ZERO };
+        let mut pair = Pair::new(capacity);
         for operation in operations {
             pair.apply(&operation);
         }
@@ -128,6 +138,7 @@ proptest! {
         let pair = |hash_key| Pair {
             table: MacTable::new(config(hash_key)),
             model: Model::new(5),
+            mirror: None,
             now: Duration::ZERO,
         };
         let (mut one, mut other) = (pair([0, 0]), pair(key));
@@ -146,13 +157,28 @@ proptest! {
 struct Pair {
     table: MacTable<u16>,
     model: Model,
+    mirror: Option<Arc<Mirror>>,
     now: Duration,
 }
 
 impl Pair {
+    fn new(capacity: usize) -> Self {
+        Self {
+            table: table(capacity),
+            model: Model::new(capacity),
+            mirror: None,
+            now: Duration::ZERO,
+        }
+    }
+
     /// Does the same to both and compares the answers.
     fn apply(&mut self, operation: &Operation) {
-        let Self { table, model, now } = self;
+        let Self {
+            table,
+            model,
+            mirror,
+            now,
+        } = self;
         match *operation {
             Operation::Pass { time } => *now += time,
             Operation::GoBack { time } => *now = now.saturating_sub(time),
@@ -164,6 +190,22 @@ impl Pair {
                 table.learn(*now, vlan, address, port),
                 model.learn(*now, vlan, address, port)
             ),
+            Operation::Confirm {
+                vlan,
+                address,
+                port,
+            } => {
+                let held = model.find(*now, vlan, address);
+                let is_there = held
+                    .is_some_and(|held| (held.port, held.origin) == (port, model::Origin::Dynamic));
+                assert_eq!(table.confirm(*now, vlan, address, port), is_there);
+                if is_there {
+                    model.learn(*now, vlan, address, port);
+                } else {
+                    model.advance(*now);
+                }
+            }
+            Operation::Mirror => *mirror = Some(table.mirror(u16::from)),
             Operation::Static {
                 vlan,
                 address,
@@ -218,7 +260,12 @@ impl Pair {
     }
 
     fn compare(&self) {
-        let Self { table, model, now } = self;
+        let Self {
+            table,
+            model,
+            mirror,
+            now,
+        } = self;
         let hold = model.hold();
         for vlan in [vlan(0), vlan(1), vlan(4095)] {
             for address in (0..7).map(station) {
@@ -230,6 +277,15 @@ impl Pair {
                     table.lookup(*now, vlan, address),
                     expected.map(|entry| entry.port)
                 );
+                if let Some(mirror) = mirror {
+                    // So few are never crowded out, and no two flushes share a mark.
+                    let reflected = mirror.find(model.latest.max(*now), vlan, address);
+                    let expected = expected.map(|entry| Reflection {
+                        port: entry.port,
+                        is_local: entry.origin == Origin::Local,
+                    });
+                    assert_eq!(reflected, expected);
+                }
             }
         }
         let mut listed = listing(table, *now, 3);

@@ -106,6 +106,7 @@ impl Twin {
                 None => cam::Capacity::default(),
             },
             io: config::Io::default(),
+            workers: 0,
             offload: true,
             ports: Vec::new(),
             static_macs: Vec::new(),
