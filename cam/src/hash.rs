@@ -43,6 +43,8 @@ impl BucketHash {
         u32::from_le_bytes([a, b, c, d]) as usize & self.mask
     }
 
+    /// Once in the program: it is long, and several look-ups of a frame use it.
+    #[inline(never)]
     fn hash(&self, word: u64) -> u64 {
         // The last block of a message: its length in the highest octet, and no octet left over.
         const END: u64 = 8 << 56;

@@ -135,6 +135,7 @@ impl Slots {
         self.slab.get_mut(id)
     }
 
+    #[inline]
     pub(crate) fn find(&self, key: Key) -> Option<u32> {
         let mut id = self.buckets[self.hash.bucket(key.0)];
         while id != NIL {

@@ -112,7 +112,8 @@ impl Stations for MacTable<PortNumber> {
         Ok(Self::learn(self, now, vlan, address, port))
     }
 
-    #[inline]
+    /// Not a call: the answer is taken apart at once, and to build it costs every frame 14 instructions.
+    #[inline(always)]
     fn find(
         &mut self,
         now: Duration,

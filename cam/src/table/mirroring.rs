@@ -59,6 +59,23 @@ impl<P: Copy + Ord> MacTable<P> {
     /// The entry is new, has moved or was refreshed.
     #[inline]
     pub(super) fn reflect(&self, id: u32) {
+        if self.mirroring.0.is_some() {
+            self.note(id);
+        }
+    }
+
+    /// The entry is about to be forgotten.
+    #[inline]
+    pub(super) fn hide(&self, id: u32) {
+        if self.mirroring.0.is_some() {
+            self.remove_from_mirror(id);
+        }
+    }
+
+    /// Apart, so that a table without a mirror pays for the test alone and not for registers.
+    #[cold]
+    #[inline(never)]
+    fn note(&self, id: u32) {
         if let Some((mirror, number)) = &self.mirroring.0 {
             let slot = self.slots.get(id);
             let port = number(self.ports.handle(slot.port));
@@ -66,9 +83,10 @@ impl<P: Copy + Ord> MacTable<P> {
         }
     }
 
-    /// The entry is about to be forgotten.
-    #[inline]
-    pub(super) fn hide(&self, id: u32) {
+    /// Apart as [`Self::note`] is.
+    #[cold]
+    #[inline(never)]
+    fn remove_from_mirror(&self, id: u32) {
         if let Some((mirror, _)) = &self.mirroring.0 {
             mirror.remove(self.slots.get(id).key);
         }
