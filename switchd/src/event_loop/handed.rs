@@ -81,7 +81,7 @@ impl Daemon {
             })
         });
         let path = self.switch.fast_path(now);
-        workers.publish(now, revision, path, ways.collect(), self.is_rewired);
+        workers.publish(now, revision, path, ways.collect());
         self.is_rewired = false;
     }
 

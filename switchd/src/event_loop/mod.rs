@@ -89,7 +89,7 @@ pub struct Daemon {
     outbox: Outbox,
     /// Forwarding threads, if there are any: they have the ports then.
     workers: Option<Workers>,
-    /// A device has come or gone that they do not know of.
+    /// A device may have come or gone that they do not know of.
     is_rewired: bool,
     requests: Receiver<Request>,
     execute: Executor,

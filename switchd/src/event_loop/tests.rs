@@ -231,6 +231,19 @@ fn frames_of_a_forwarding_thread_cost_no_allocation_and_unknown_ones_are_the_cor
             assert_eq!(beside.serve().0, 0);
         }
         assert_eq!(beside.received(1), before + 8);
+        // Once the links of the start are known, news that change no port are no news to threads: nobody is woken, and
+        // nobody waited for.
+        let offered = |beside: &Beside| beside.bench.daemon.workers.as_ref().unwrap().generation();
+        let daemon = &mut beside.bench.daemon;
+        let home = daemon.namespaces.home();
+        daemon.links(Clock.now(), home);
+        let published = offered(&beside);
+        let daemon = &mut beside.bench.daemon;
+        let here = daemon.namespaces.home_mut();
+        let lo = here.by_name("lo").unwrap().unwrap();
+        here.set(lo.index, Setting::Up(true)).unwrap();
+        daemon.links(Clock.now(), home);
+        assert_eq!(offered(&beside), published);
     });
     beside.join().unwrap();
 }

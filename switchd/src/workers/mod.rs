@@ -83,6 +83,16 @@ impl Snapshot {
     fn device(&self, port: PortNumber) -> Option<&Arc<Device>> {
         self.way(port)?.device.as_ref()
     }
+
+    /// Ports that have another device than in `other`, or one only here or there.
+    fn rewired<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = PortNumber> + 'a {
+        let last = self.ports.len().max(other.ports.len());
+        let numbers = (1..last).filter_map(|index| PortNumber::new(u16::try_from(index).ok()?));
+        numbers.filter(|&port| match (self.device(port), other.device(port)) {
+            (Some(here), Some(there)) => !Arc::ptr_eq(here, there),
+            (here, there) => here.is_some() != there.is_some(),
+        })
+    }
 }
 
 /// All forwarding threads, as the loop has them. Dropped, they end.
@@ -96,7 +106,8 @@ pub(crate) struct Workers {
     confirmations: Receiver<Confirmation>,
     /// Wakes the loop.
     bell: Arc<Bell>,
-    generation: u64,
+    /// What was offered last.
+    snapshot: Arc<Snapshot>,
     /// The switch's revision that the snapshot has.
     revision: Option<u64>,
     review_at: Option<Duration>,
@@ -145,7 +156,7 @@ impl Workers {
             handed: second,
             confirmations: confirmed,
             bell,
-            generation: 0,
+            snapshot: Arc::clone(&snapshot),
             revision: None,
             review_at: None,
         };
@@ -224,26 +235,32 @@ impl Workers {
         self.revision != Some(revision) || self.review_at.is_some_and(|at| at <= now)
     }
 
-    /// From now on threads forward by this: whoever does not after a while is without a processor, and sends a batch by the
-    /// old one at most. `is_rewired` says that devices have come or gone.
+    /// From now on threads forward by this, if anything has changed: whoever does not after a while is without a
+    /// processor, and sends a batch by the old one at most.
     pub(crate) fn publish(
         &mut self,
         now: Duration,
         revision: u64,
         path: FastPath,
         ports: Vec<Option<Way>>,
-        is_rewired: bool,
     ) {
-        self.generation += 1;
-        self.revision = Some(revision);
-        self.review_at = path.is_braked().then(|| now.saturating_add(BRAKE_REVIEW));
-        let snapshot = Arc::new(Snapshot {
-            generation: self.generation,
+        let review_at = path.is_braked().then(|| now.saturating_add(BRAKE_REVIEW));
+        let snapshot = Snapshot {
+            generation: self.snapshot.generation + 1,
             path,
             ports,
-        });
+        };
+        // A thread that sleeps must let go of devices that go, and wait for those that come.
+        let is_rewired = snapshot.rewired(&self.snapshot).next().is_some();
+        if !is_rewired && !self.is_stale(now, revision) {
+            return;
+        }
+        self.revision = Some(revision);
+        self.review_at = review_at;
+        self.snapshot = Arc::new(snapshot);
+        let snapshot = &self.snapshot;
         for desk in &self.desks {
-            desk.offer(&snapshot, is_rewired);
+            desk.offer(snapshot, is_rewired);
         }
         let patience = match is_rewired {
             true => DEVICE_PATIENCE,
@@ -305,13 +322,17 @@ impl Workers {
 
     /// Offers a snapshot that nobody is waited for to take.
     pub(crate) fn offer(&mut self, path: FastPath, ports: Vec<Option<Way>>) {
-        self.generation += 1;
-        let snapshot = Arc::new(Snapshot {
-            generation: self.generation,
+        self.snapshot = Arc::new(Snapshot {
+            generation: self.snapshot.generation + 1,
             path,
             ports,
         });
-        self.desks[0].offer(&snapshot, false);
+        self.desks[0].offer(&self.snapshot, false);
+    }
+
+    /// The snapshot offered last.
+    pub(crate) fn generation(&self) -> u64 {
+        self.snapshot.generation
     }
 }
 

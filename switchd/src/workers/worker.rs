@@ -145,14 +145,8 @@ impl Worker {
         let snapshot = self.plan.desk.take();
         let old = std::mem::replace(&mut self.snapshot, snapshot);
         let new = Arc::clone(&self.snapshot);
-        let last = old.ports.len().max(new.ports.len());
-        for number in (1..last).filter_map(|index| PortNumber::new(u16::try_from(index).ok()?)) {
+        for number in new.rewired(&old) {
             let (before, after) = (old.device(number), new.device(number));
-            match (before, after) {
-                (Some(before), Some(after)) if Arc::ptr_eq(before, after) => continue,
-                (None, None) => continue,
-                _ => {}
-            }
             if let Some(device) = before {
                 self.mover.detach(number);
                 if self.is_mine(number) && !self.away.contains(number) {
