@@ -363,7 +363,7 @@ fn ports_come_and_go_while_traffic_flows() {
             daemon.remove_port(now, number(2)).unwrap();
             daemon.remove_port(now, number(3)).unwrap();
         });
-        assert!(!here.has("p3"));
+        eventually("the tap is gone", || !here.has("p3"));
     }
     let error = switch.ask(|daemon, now| daemon.add_port(now, port(2, PortKind::Packet, "no")));
     assert!(
@@ -397,7 +397,7 @@ fn a_switch_that_cannot_start_leaves_nothing() {
         let ports = [(PortKind::Tap, "p1"), (PortKind::Packet, "v1"), bad];
         let error = Switch::start(&here, config(&ports)).err().unwrap();
         assert!(error.starts_with(words), "{error}");
-        assert_eq!(links(&here, "-o link"), before);
+        eventually("as before", || links(&here, "-o link") == before);
     }
 }
 
@@ -423,7 +423,7 @@ fn interfaces_are_left_as_they_were_found() {
     assert!(here.ip("-d -o link show v1").contains("addrgenmode none"));
     assert!(here.ip("-o link show v1").contains(",UP"));
     drop(switch);
-    assert!(!here.has("p1"));
+    eventually("the tap is gone", || !here.has("p1"));
     eventually("as before", || state() == before);
 }
 

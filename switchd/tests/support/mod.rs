@@ -66,7 +66,8 @@ impl Namespace {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// Whether there is an interface called `name`.
+    /// Whether there is an interface called `name`. A tap that was closed may be there for a moment: a process that another
+    /// test is about to start has a copy of the descriptor until it runs its own program.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.ip("-o link").contains(&format!(": {name}"))
     }
