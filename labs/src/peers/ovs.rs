@@ -1,6 +1,7 @@
 //! Open vSwitch, its own database server and daemon, with the userspace datapath (`datapath_type=netdev`).
 
 use std::fs;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -72,7 +73,7 @@ impl Ovs {
             .arg(format!("--unixctl={}", dir.join("db.ctl").display()));
         let log = dir.join("db.log");
         let mut database = Daemon::start(namespace, "ovsdb-server", &mut command, &log)?;
-        database.wait_until(PATIENCE, || socket.exists())?;
+        database.wait_until(PATIENCE, || listens(&socket))?;
         let mut command = daemon(dir, "ovs-vswitchd")?;
         command
             .arg(remote(dir))
@@ -80,7 +81,7 @@ impl Ovs {
         vsctl(dir, &["--no-wait", "init"])?;
         let log = dir.join("switch.log");
         let mut switch = Daemon::start(namespace, "ovs-vswitchd", &mut command, &log)?;
-        switch.wait_until(PATIENCE, || dir.join("switch.ctl").exists())?;
+        switch.wait_until(PATIENCE, || listens(&dir.join("switch.ctl")))?;
         Ok(Self {
             dir: dir.to_owned(),
             switch,
@@ -314,6 +315,11 @@ fn daemon(dir: &Path, program: &'static str) -> Result<Command, PeerError> {
         command.env(variable, dir);
     }
     Ok(command)
+}
+
+/// Whether somebody takes connections at `socket`: it is there a moment earlier.
+fn listens(socket: &Path) -> bool {
+    UnixStream::connect(socket).is_ok()
 }
 
 fn remote(dir: &Path) -> String {
