@@ -168,6 +168,16 @@ impl Groups {
         self.is_current(of_port).then_some(of_port)
     }
 
+    /// The VLANs of the living groups of the port that has this list of groups, the latest made first.
+    pub(crate) fn vlans_of_port(&self, of_port: u32) -> impl Iterator<Item = u16> {
+        let mut id = of_port;
+        core::iter::from_fn(move || {
+            let here = self.is_current(id).then_some(id)?;
+            id = list::next(&self.slab, BY_PORT, here);
+            Some(self.slab.get(here).vlan)
+        })
+    }
+
     /// A living group in `vlan`.
     pub(crate) fn first_of_vlan(&self, vlan: u16) -> Option<u32> {
         let id = self.by_vlan[vlan as usize];

@@ -58,6 +58,7 @@
 //! | `flush` of a port | the VLANs it has entries in, at most 4,096 |
 //! | `flush` of a VLAN, or of everything | the ports that have entries, at most [`PORTS_MAX`] |
 //! | `flush` of an address in every VLAN | 4,096 |
+//! | `vlans_of` | the VLANs the port has entries in |
 //! | `expire` | its budget, at most [`EXPIRE_BUDGET_MAX`] |
 //! | `entries_from` | its limit, at most [`LIST_LIMIT_MAX`] |
 //! | `set_ageing`, `set_short_ageing`, `deadline`, `stats`, `count`, `len` | 1, or log(ports) |

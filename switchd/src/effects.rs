@@ -462,21 +462,29 @@ impl Effects<'_> {
         }
     }
 
-    /// Forgets what was learned on a port in the VLANs of a tree.
+    /// Forgets what was learned on a port in the VLANs of a tree. Cost: the VLANs that the tree has, or in which the port has
+    /// entries, whichever are fewer: a region's common tree has thousands, and so has a trunk of per-VLAN trees.
     fn flush(&mut self, port: PortNumber, tree: TreeId, reason: FlushReason, out: &mut impl Ports) {
-        match self.forwarding.trees().vlans(tree) {
-            None => {
-                flush(self.cam, self.ports, Flush::port(port), reason, out);
-            }
-            Some(vlans) => {
-                for vlan in vlans {
-                    let flush_vlan = Flush {
-                        vlan: Some(vlan),
-                        ..Flush::port(port)
-                    };
-                    flush(self.cam, self.ports, flush_vlan, reason, out);
-                }
-            }
+        let trees = self.forwarding.trees();
+        let Some(of_tree) = trees.vlans(tree) else {
+            flush(self.cam, self.ports, Flush::port(port), reason, out);
+            return;
+        };
+        let most = of_tree.len();
+        let of_port = self.cam.vlans_of(port).take(most);
+        let mut vlans: Vec<VlanId> = of_port.collect();
+        if vlans.len() < most {
+            vlans.retain(|&vlan| trees.tree_of(vlan) == Some(tree));
+            vlans.sort_unstable();
+        } else {
+            vlans = of_tree.collect();
+        }
+        for vlan in vlans {
+            let of_vlan = Flush {
+                vlan: Some(vlan),
+                ..Flush::port(port)
+            };
+            flush(self.cam, self.ports, of_vlan, reason, out);
         }
     }
 }

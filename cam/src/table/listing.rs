@@ -2,6 +2,8 @@
 
 use core::time::Duration;
 
+use etherparse::VlanId;
+
 use super::MacTable;
 use crate::{Count, Entry, Stats};
 
@@ -48,6 +50,16 @@ impl<P: Copy + Ord> MacTable<P> {
         self.ports
             .find(port)
             .map_or_else(Count::default, |slot| self.ports.get(slot).held())
+    }
+
+    /// The VLANs in which `port` has dynamic entries, in no particular order; those expired count until they are reported.
+    pub fn vlans_of(&self, port: P) -> impl Iterator<Item = VlanId> {
+        let slot = self.ports.find(port);
+        let lists = slot.map(|slot| self.ports.get(slot).groups);
+        let vlans = lists
+            .into_iter()
+            .flat_map(|list| self.groups.vlans_of_port(list));
+        vlans.filter_map(|vlan| VlanId::try_new(vlan).ok())
     }
 
     /// How many entries are held, of all origins; those expired count until they are reported.

@@ -76,7 +76,7 @@ impl TreeMap {
     }
 
     /// The VLANs of a tree, ascending; `None` if those are all there are. Cost: a step for each, and two searches.
-    pub(crate) fn vlans(&self, tree: TreeId) -> Option<impl Iterator<Item = VlanId>> {
+    pub(crate) fn vlans(&self, tree: TreeId) -> Option<impl ExactSizeIterator<Item = VlanId>> {
         if self.slot_of.is_empty() {
             return None;
         }

@@ -1,6 +1,8 @@
 //! The table looked at from inside: every list, count and index says the same.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use etherparse::VlanId;
 
 use crate::MacTable;
 use crate::list::{self, NIL};
@@ -15,6 +17,7 @@ pub(super) fn check(table: &MacTable<u16>) {
     assert_eq!(ids.len(), slots.slab.used() as usize);
     let mut counts: BTreeMap<u16, [u32; 4]> = BTreeMap::new();
     let mut groups: BTreeMap<u32, u32> = BTreeMap::new();
+    let mut vlans: BTreeMap<u16, BTreeSet<VlanId>> = BTreeMap::new();
     for &id in &ids {
         let slot = slots.get(id);
         assert_eq!(slots.find(slot.key), Some(id));
@@ -29,8 +32,10 @@ pub(super) fn check(table: &MacTable<u16>) {
                 assert_eq!(group.port, slot.port);
                 if table.groups.is_alive(slot.group) {
                     count[0] += 1;
-                    let vlan = slot.key.vlan().value();
-                    assert_eq!(table.groups.find(slot.port, vlan), Some(slot.group));
+                    let vlan = slot.key.vlan();
+                    let group = table.groups.find(slot.port, vlan.value());
+                    assert_eq!(group, Some(slot.group));
+                    vlans.entry(slot.port).or_default().insert(vlan);
                 }
             }
         }
@@ -38,6 +43,12 @@ pub(super) fn check(table: &MacTable<u16>) {
     assert_eq!(groups.len(), table.groups.used() as usize);
     for (&group, &count) in &groups {
         assert_eq!(table.groups.get(group).count, count);
+    }
+    for &slot in counts.keys() {
+        let listed: Vec<VlanId> = table.vlans_of(table.ports.handle(slot)).collect();
+        let held = vlans.remove(&slot).unwrap_or_default();
+        assert_eq!(listed.len(), held.len());
+        assert_eq!(listed.into_iter().collect::<BTreeSet<_>>(), held);
     }
     check_ports(table, &counts);
     check_totals(table, &counts);
