@@ -76,7 +76,7 @@ struct DomainGrowth {
     /// Trials of every point, instead of 3 to 20 by size.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     trials: Option<u32>,
-    /// The largest network; 1,000 switches for stp, 150 for the others if not given.
+    /// The largest network; 1,000 switches for stp, 300 for the others if not given.
     #[arg(long, value_name = "SWITCHES", value_parser = clap::value_parser!(u32).range(2..=1000))]
     size_max: Option<u32>,
     /// Only these shapes, separated by commas.

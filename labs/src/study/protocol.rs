@@ -77,7 +77,7 @@ impl Protocol {
     pub const fn size_max(self) -> u32 {
         match self {
             Self::Stp => 1000,
-            Self::Rstp | Self::Mstp | Self::Pvst | Self::RapidPvst => 150,
+            Self::Rstp | Self::Mstp | Self::Pvst | Self::RapidPvst => 300,
         }
     }
 

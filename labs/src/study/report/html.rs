@@ -79,9 +79,17 @@ pub(in crate::study) fn framed(chart: &Chart, svg: &str, caption: &str) -> Strin
 
 /// A table: its head, and rows with a mark for those that stand out.
 pub(in crate::study) fn table(head: &[&str], rows: &[(bool, Vec<String>)]) -> String {
+    let class = |column: usize| {
+        let of_column =
+            |(_, cells): &(bool, Vec<String>)| cells.get(column).is_some_and(|cell| is_prose(cell));
+        match rows.iter().any(of_column) {
+            true => " class=\"text\"",
+            false => "",
+        }
+    };
     let mut text = String::from("<div class=\"wide\"><table>\n<thead><tr>");
-    for cell in head {
-        let _ = write!(text, "<th>{cell}</th>");
+    for (column, cell) in head.iter().enumerate() {
+        let _ = write!(text, "<th{}>{cell}</th>", class(column));
     }
     text += "</tr></thead>\n<tbody>\n";
     for (stands_out, cells) in rows {
@@ -90,13 +98,18 @@ pub(in crate::study) fn table(head: &[&str], rows: &[(bool, Vec<String>)]) -> St
         } else {
             "<tr>"
         };
-        for cell in cells {
-            let _ = write!(text, "<td>{cell}</td>");
+        for (column, cell) in cells.iter().enumerate() {
+            let _ = write!(text, "<td{}>{cell}</td>", class(column));
         }
         text += "</tr>\n";
     }
     text += "</tbody></table></div>\n";
     text
+}
+
+/// Whether a cell is to be read and not compared with those above and below it: words, and more than "20 of 20".
+fn is_prose(cell: &str) -> bool {
+    cell.split_whitespace().count() > 3
 }
 
 /// Text as HTML shows it.

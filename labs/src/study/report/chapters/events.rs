@@ -6,7 +6,7 @@ use super::super::super::record::{Metric, Outcome};
 use super::super::super::summary::{Point, Spread};
 use super::super::html::{Material, count, figure, paragraph, seconds, table};
 use super::super::verdict::{self, Verdict};
-use super::{Chapter, rapid};
+use super::{Chapter, method, rapid};
 
 pub(super) fn all(material: &Material<'_>) -> Vec<Chapter> {
     let events: Vec<Event> = material.plan.events().collect();
@@ -262,6 +262,7 @@ fn detail_row(point: &Point<'_>) -> (bool, Vec<String>) {
 }
 
 fn flapping(material: &Material<'_>, with_edge: bool) -> Chapter {
+    let is_felt = method::most_flooded(material, Event::FlappingPort) != Some(0);
     let mut body = paragraph(&format!(
         "A host's network card is dying: its link goes down for {} s, comes up for {} s, {} times. The host is neither of those \
          that probe. If its port takes part in spanning tree, each time it begins to forward is a topology change: {}",
@@ -275,11 +276,21 @@ fn flapping(material: &Material<'_>, with_edge: bool) -> Chapter {
              are gone when the next frame comes for them, and that frame goes out of every port."
         },
     ));
+    if !is_felt {
+        body += &paragraph(rapid::FLAPPING_UNFELT);
+    }
     body += &figure(
         material,
         "flapping-flooded",
-        "Each flooded frame counts once for each switch that floods it: one dying network card is felt in every corner, and the \
-         more the larger the domain.",
+        match is_felt {
+            true => {
+                "Each flooded frame counts once for each switch that floods it: one dying network card is felt in every \
+                 corner, and the more the larger the domain."
+            }
+            false => {
+                "Each flooded frame would count once for each switch that floods it. There are none."
+            }
+        },
     );
     body += &figure(
         material,
@@ -288,12 +299,19 @@ fn flapping(material: &Material<'_>, with_edge: bool) -> Chapter {
     );
     if with_edge {
         body += "<div class=\"why\">";
-        body += &paragraph(
-            "<strong>The remedy is one word.</strong> An edge port (portfast, in the trade) forwards at once and its changes are \
-             no topology changes. The same host, flapping at an edge port:",
-        );
+        body += &paragraph(match is_felt {
+            true => {
+                "<strong>The remedy is one word.</strong> An edge port (portfast, in the trade) forwards at once and its \
+                 changes are no topology changes. The same host, flapping at an edge port:"
+            }
+            false => {
+                "<strong>What is left for the word.</strong> An edge port (portfast, in the trade) forwards at once, where one \
+                 that was not told so keeps its host waiting for three seconds each time. To the tables both are the same:"
+            }
+        });
         body += "</div>\n";
     }
+    body += &edge_sum(material);
     for (event, heading) in [
         (Event::FlappingPort, "At a port that takes part"),
         (Event::FlappingEdge, "At an edge port"),
@@ -322,7 +340,6 @@ fn flapping(material: &Material<'_>, with_edge: bool) -> Chapter {
             body += "</details>\n";
         }
     }
-    body += &edge_sum(material);
     Chapter {
         anchor: "flapping",
         title: Event::FlappingPort.title().to_owned(),

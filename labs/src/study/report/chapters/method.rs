@@ -133,7 +133,10 @@ fn silence_finding(material: &Material<'_>) -> Option<String> {
         let pods = verdicts
             .into_iter()
             .find(|verdict| verdict.family == Family::Pods)?;
-        Some(seconds(pods.outage?.median))
+        Some(match pods.outage?.median {
+            0..50_000 => "less than 0.1".to_owned(),
+            micros => seconds(micros),
+        })
     };
     Some(format!(
         "<strong>Silence is dear.</strong> When a link of the root is cut and its ports lose carrier, hosts in pods are \
@@ -159,24 +162,28 @@ fn circle_finding(material: &Material<'_>) -> Option<String> {
 }
 
 fn edge_finding(material: &Material<'_>) -> Option<String> {
-    let flooded = |event| {
-        let points = material
-            .points
-            .iter()
-            .filter(move |point| point.event == event && point.family != Family::Chain);
-        let points: Vec<_> = points.collect();
-        let most = points
-            .iter()
-            .filter_map(|point| Some(point.spread(Metric::Flooded)?.p99))
-            .max();
-        most.map(count)
-    };
-    Some(format!(
-        "<strong>One flapping host is felt everywhere,</strong> unless its port is an edge port: up to {} frames flooded \
-         against {}.",
-        flooded(Event::FlappingPort)?,
-        flooded(Event::FlappingEdge)?
-    ))
+    let port = most_flooded(material, Event::FlappingPort)?;
+    let edge = most_flooded(material, Event::FlappingEdge)?;
+    Some(match port {
+        0 => "<strong>A flapping host is felt nowhere,</strong> at an edge port or not: a port that hears no bridge is taken \
+              for an edge before it forwards, and an edge is no topology change."
+            .to_owned(),
+        _ => format!(
+            "<strong>One flapping host is felt everywhere,</strong> unless its port is an edge port: up to {} frames flooded \
+             against {}.",
+            count(port),
+            count(edge)
+        ),
+    })
+}
+
+/// The most frames flooded in a point of this event; `None` if there is no such point.
+pub(super) fn most_flooded(material: &Material<'_>, event: Event) -> Option<u64> {
+    let points = material.points.iter();
+    let points = points.filter(|point| point.event == event && point.family != Family::Chain);
+    points
+        .filter_map(|point| Some(point.spread(Metric::Flooded)?.p99))
+        .max()
 }
 
 pub(super) fn method(material: &Material<'_>) -> Chapter {

@@ -8,6 +8,11 @@ use super::Chapter;
 pub(super) const FLAPPING: &str = "every switch forgets at once what it knows behind all ports but the one the news came \
     by. Entries of hosts that speak seldom are gone when the next frame comes for them, and that frame goes out of every port.";
 
+/// Why it did nothing of the kind.
+pub(super) const FLAPPING_UNFELT: &str = "None of that came to pass. A port that proposes and is not answered within its \
+    edge delay (3 s) is taken for an edge (auto edge, 802.1D-2004 17.25) before it forwards, and what an edge does is no \
+    topology change. The host waits for three seconds each time, and nobody else hears of it.";
+
 pub(super) fn promises() -> Chapter {
     let mut body = paragraph(
         "A rapid bridge does not wait until nobody can object any more: it asks. A designated port that is to forward \
