@@ -2,7 +2,7 @@
 //! kernel's own TCP and ICMP, and keeps the stopwatch.
 //!
 //! `labs probe` connects to the guest's stream, checks every record, sends an echo request every
-//! 10 ms, and writes one JSON line per line it reads on standard input: a [`Report`] of the time
+//! 2 ms (`--interval-ms`), and writes one JSON line per line it reads on standard input: a [`Report`] of the time
 //! since the line before. It ends with its standard input. Of a guest that only echoes (`--echo`) the stream is the
 //! client's own: it goes there and back.
 
@@ -20,7 +20,7 @@ use std::net::SocketAddrV4;
 pub use check::StreamCheck;
 pub use ear::Heard;
 pub use probe::run;
-pub use silence::{Gap, Silence};
+pub use silence::{Answers, Gap, Silence, gap_around};
 
 /// Flags of `labs probe`.
 #[derive(Clone, Debug, clap::Args)]
@@ -29,7 +29,7 @@ pub struct ProbeArgs {
     #[arg(value_name = "ADDRESS:PORT")]
     pub server: SocketAddrV4,
     /// Milliseconds between two echo requests
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     pub interval_ms: u64,
     /// Give up connecting after this many milliseconds
     #[arg(long, default_value_t = 10_000)]
@@ -83,6 +83,25 @@ pub struct PingReport {
     /// How long the slowest of these replies took, in milliseconds.
     #[serde(default)]
     pub slowest_ms: f64,
+    /// When these replies came, nanoseconds of CLOCK_MONOTONIC, and the last before them; the latest of very many.
+    #[serde(default)]
+    pub answers_ns: Vec<u64>,
+}
+
+impl PingReport {
+    /// The silence of something that lasted from `from` to `to`: the longest of all, if it fell into that, else the longest
+    /// between two answers that did. Where a machine pauses for less than the time between two questions, a busy host's
+    /// longest silence is often another one.
+    #[must_use]
+    pub fn silence_around(&self, from: Duration, to: Duration) -> Gap {
+        let longest = self.silence;
+        let (begin, end) = (longest.from_ns, longest.to_ns);
+        let is_it = Duration::from_nanos(end) >= from && Duration::from_nanos(begin) <= to;
+        match gap_around(&self.answers_ns, from, to) {
+            Some(around) if !is_it => around,
+            Some(_) | None => longest,
+        }
+    }
 }
 
 impl ProbeArgs {

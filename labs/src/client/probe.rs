@@ -11,7 +11,7 @@ use std::os::fd::AsFd as _;
 
 use super::ear::{Ear, Heard};
 use super::ping::Ping;
-use super::{PingReport, ProbeArgs, Report, Silence, StreamCheck, TcpReport};
+use super::{Answers, PingReport, ProbeArgs, Report, Silence, StreamCheck, TcpReport};
 use crate::guest::shell::monotonic;
 use crate::guest::stream;
 
@@ -42,6 +42,7 @@ struct Probe {
     answered: u64,
     slowest: Duration,
     silence: Silence,
+    answers: Answers,
     reported_bytes: u64,
 }
 
@@ -89,6 +90,7 @@ pub fn run(args: &ProbeArgs) -> anyhow::Result<()> {
             probe.slowest = probe.slowest.max(slowest);
             if replies > 0 {
                 probe.silence.news(now);
+                probe.answers.news(now);
             }
         }
         if ear {
@@ -146,6 +148,7 @@ impl Probe {
             answered: 0,
             slowest: Duration::ZERO,
             silence: Silence::new(now),
+            answers: Answers::default(),
             reported_bytes: 0,
         })
     }
@@ -268,6 +271,7 @@ impl Probe {
                 answered: core::mem::take(&mut self.answered),
                 silence: self.silence.take(now),
                 slowest_ms: core::mem::take(&mut self.slowest).as_secs_f64() * 1e3,
+                answers_ns: self.answers.take(),
             },
             heard: core::mem::take(&mut self.heard),
         }

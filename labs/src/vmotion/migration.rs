@@ -103,11 +103,12 @@ impl Play<'_> {
             now: monotonic(),
             slack: SLACK,
         };
+        let pause = from_ms(report.pause_ms);
         let felt = resumed.zip(host.as_deref()).map(|(resumed, client)| Felt {
             client,
-            gap: seen.ping.silence,
+            gap: (seen.ping).silence_around(resumed.saturating_sub(pause), resumed),
             resumed,
-            pause: from_ms(report.pause_ms),
+            pause,
             arp: None,
         });
         judge(&watched, felt.as_ref(), &mut report);

@@ -86,15 +86,13 @@ impl Drop for Probe {
     }
 }
 
-/// A guest of QEMU's echoes, and what it announces nobody tells. It may still boot, and several at once take their time. It
-/// is asked five times as often as the labs' own: how long
-/// the network kept it silent is what its pause leaves of the silence, and smaller.
+/// A guest of QEMU's echoes, and what it announces nobody tells. It may still boot, and several at once take their time.
 fn ears(vm: &Vm) -> Vec<String> {
     match vm.machine {
         VmMachine::Labs => Vec::new(),
         VmMachine::Qemu => {
             let mac = vm.mac.to_string();
-            let words = ["--echo", "--listen", &mac, "--interval-ms", "2"];
+            let words = ["--echo", "--listen", &mac];
             let patience = ["--connect-ms", "60000"];
             words
                 .into_iter()

@@ -54,7 +54,7 @@ pub struct MigrationReport {
     pub total_ms: f64,
     /// From stop to resume.
     pub pause_ms: f64,
-    /// Longest time between two answers to the client's echo requests, which leave every 10 ms; to a guest of QEMU's every 2.
+    /// Longest time between two answers to the client's echo requests, which leave every 2 ms, in virtual time every 10.
     pub ping_gap_ms: f64,
     /// How long the slowest answer took.
     #[serde(default)]

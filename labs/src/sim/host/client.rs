@@ -9,7 +9,7 @@ use smoltcp::socket::tcp;
 
 use super::echo::Echo;
 use super::nic::Nic;
-use crate::client::{PingReport, Report, Silence, StreamCheck, TcpReport};
+use crate::client::{Answers, PingReport, Report, Silence, StreamCheck, TcpReport};
 use crate::guest::stream;
 
 /// The client says something this often, so that the connection is used both ways.
@@ -26,6 +26,7 @@ pub(super) struct Client {
     check: StreamCheck,
     stall: Silence,
     silence: Silence,
+    answers: Answers,
     spoken: u64,
     ask_every: Duration,
     next_ping: Duration,
@@ -48,6 +49,7 @@ impl Client {
             check: StreamCheck::default(),
             stall: Silence::new(now),
             silence: Silence::new(now),
+            answers: Answers::default(),
             spoken: 0,
             ask_every,
             next_ping: now,
@@ -72,6 +74,7 @@ impl Client {
         }
         if self.echo.collect(now, nic) {
             self.silence.news(now);
+            self.answers.news(now);
         }
         let socket: &mut tcp::Socket<'static> = nic.socket(self.handle);
         if !self.connected && socket.may_send() {
@@ -125,6 +128,7 @@ impl Client {
                 answered: self.echo.answers - answered,
                 silence: self.silence.take(now),
                 slowest_ms: core::mem::take(&mut self.echo.slowest).as_secs_f64() * 1e3,
+                answers_ns: self.answers.take(),
             },
         }
     }

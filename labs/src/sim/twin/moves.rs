@@ -13,7 +13,7 @@ use switchd::config::VlanNumber;
 use super::build::{STREAM_PORT, migration_address};
 use super::steps::Outcome;
 use super::{Telling, Twin, TwinError, VmPort};
-use crate::client::Gap;
+use crate::client::PingReport;
 use crate::domain::Domain;
 use crate::guest::ANNOUNCE_AT;
 use crate::guest::memory::PAGE;
@@ -109,7 +109,7 @@ impl Twin {
             ..MigrationReport::default()
         };
         let resumed = digest_events(&told, ordered, &mut report);
-        let gap = self.client_saw(&course, &mut report);
+        let pings = self.client_saw(&course, &mut report);
         let events = self.take_events();
         for (at, text) in lines(&told, &events, settings, resumed) {
             self.story.push(Telling::Line(at, text));
@@ -135,7 +135,7 @@ impl Twin {
         }
         report.cam_moves = moves;
         report.cam_learns = learns;
-        self.judge(&course, &before, &events, resumed.zip(gap), &mut report);
+        self.judge(&course, &before, &events, resumed.zip(pings), &mut report);
         report.ok = is_good(&report);
         let text = match (&report.failure, report.ok) {
             (Some(failure), _) => format!("{vm} did not move: {failure}"),
@@ -339,7 +339,7 @@ impl Twin {
         course: &Move<'_>,
         before: &Entries,
         events: &[Seen],
-        felt: Option<(Duration, Gap)>,
+        felt: Option<(Duration, PingReport)>,
         report: &mut MigrationReport,
     ) {
         let watched = moved::Move {
@@ -351,14 +351,16 @@ impl Twin {
             now: self.world.now(),
             slack: Duration::ZERO,
         };
-        let felt = felt.map(|(resumed, gap)| {
+        let felt = felt.map(|(resumed, pings)| {
+            let pause = from_ms(report.pause_ms);
+            let gap = pings.silence_around(resumed.saturating_sub(pause), resumed);
             let [from, to] = [gap.from_ns, gap.to_ns].map(Duration::from_nanos);
             let arp = self.arps.get(course.vm);
             Felt {
                 client: self.world.map().name(course.client),
                 gap,
                 resumed,
-                pause: from_ms(report.pause_ms),
+                pause,
                 arp: arp.and_then(|arp| arp.borrow().wait(from, to)),
             }
         });
@@ -381,11 +383,15 @@ impl Twin {
         }
     }
 
-    fn client_saw(&mut self, course: &Move<'_>, report: &mut MigrationReport) -> Option<Gap> {
+    fn client_saw(
+        &mut self,
+        course: &Move<'_>,
+        report: &mut MigrationReport,
+    ) -> Option<PingReport> {
         let seen = self.client_report(course)?;
         report.asked(&seen.ping);
         report.tcp = summary(&seen);
-        Some(seen.ping.silence)
+        Some(seen.ping)
     }
 
     fn take_events(&mut self) -> Vec<Seen> {
