@@ -2,6 +2,7 @@
 
 use etherparse::VlanId;
 
+mod bad_bpdus;
 mod mismatch;
 mod rates;
 
