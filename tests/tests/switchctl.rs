@@ -14,6 +14,8 @@ use golden::{
     CHANGES, COUNTERS, INTERFACE, INTERFACES, MAC_COUNT, MAC_COUNT_OF_ADDRESS, MAC_OF_PORT,
     MAC_TABLE, NO_TREE, PORTS_CONFIGURED, REFUSED, TREE, VLANS,
 };
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
 use tests::frames::{frame, inject, tagged};
 use tests::net::{Net, cable};
@@ -351,4 +353,37 @@ fn events_are_followed_until_the_reader_or_the_switch_goes() {
         "{err}"
     );
     assert_eq!(stayer.wait().expect("ends").code(), Some(1));
+}
+
+#[test]
+fn a_reader_that_is_stopped_and_goes_on_has_missed_nothing() {
+    let lab = Lab::still();
+    let mut child = command(lab.switch.run_dir(), "sw1 events --follow --since 0")
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("switchctl starts");
+    let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+    lines.next().expect("history comes first").expect("text");
+    let pid = Pid::from_raw(child.id().try_into().expect("a process id"));
+    // The history may be read before the reader waits for more, so that a single stop could find it at work.
+    for _ in 0..20 {
+        kill(pid, Signal::SIGSTOP).expect("it runs");
+        wait_for_eq("stopped", SOON, &Some('T'), || state(pid));
+        kill(pid, Signal::SIGCONT).expect("it is stopped");
+        wait_for_eq("asleep again", SOON, &Some('S'), || state(pid));
+    }
+    assert_eq!(lab.print("set port p1 down"), "");
+    let down = lines.find(|line| {
+        let told = "port p1 went from forwarding to disabled";
+        line.as_ref().is_ok_and(|line| line.ends_with(told))
+    });
+    assert!(down.is_some(), "it still follows");
+    child.kill().expect("it runs");
+    child.wait().expect("ends");
+}
+
+/// What process `pid` does, as `/proc` has it: `T` stopped, `S` asleep, `Z` ended.
+fn state(pid: Pid) -> Option<char> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(") ")?.1.chars().next()
 }

@@ -188,7 +188,12 @@ impl Client {
     /// The next whole line. What arrived before a timeout is kept for the next call.
     fn line(&mut self) -> Result<BytesMut, ClientError> {
         loop {
-            let arrived = self.reader.fill_buf()?;
+            let arrived = match self.reader.fill_buf() {
+                Ok(arrived) => arrived,
+                // A process that was stopped and goes on: a wait with a timeout ends without any handler (signal(7)).
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error.into()),
+            };
             if arrived.is_empty() {
                 return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
             }
