@@ -96,6 +96,35 @@ fn a_signal_ends_it_with_success_and_nothing_is_left() {
 }
 
 #[test]
+fn its_loop_and_forwarding_threads_wait_less_for_others_and_nobody_else_does() {
+    let (here, run_dir) = (Namespace::new(), tempfile::tempdir().unwrap());
+    let process = Process::start(&here, run_dir.path(), "--workers 2 --tap p1");
+    let id = process.0.as_ref().unwrap().id();
+    // The slice of each thread, in nanoseconds.
+    let slices = || {
+        let mut slices: Vec<u64> = std::fs::read_dir(format!("/proc/{id}/task"))
+            .unwrap()
+            .filter_map(|task| std::fs::read_to_string(task.unwrap().path().join("sched")).ok())
+            .filter_map(|sched| {
+                let line = sched.lines().find(|line| line.starts_with("se.slice"))?;
+                line.rsplit_once(':')?.1.trim().parse().ok()
+            })
+            .collect();
+        slices.sort_unstable();
+        slices
+    };
+    eventually(
+        "the loop and two threads, and another of the kernel's choice",
+        || {
+            let slices = slices();
+            slices.len() == 4 && slices[..3] == [100_000; 3] && slices[3] > 100_000
+        },
+    );
+    process.signal(Signal::SIGTERM);
+    assert_eq!(process.wait().status.code(), Some(0));
+}
+
+#[test]
 fn killed_it_leaves_no_tap_and_its_name_is_free() {
     let (here, run_dir) = (Namespace::new(), tempfile::tempdir().unwrap());
     for _ in 0..2 {

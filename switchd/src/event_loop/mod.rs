@@ -22,6 +22,7 @@ use crate::link::{Change, NamespaceId, Namespaces, path_cost};
 use crate::port::{Device, Mover, PortError, Reception};
 use crate::switch::Switch;
 use crate::sys::ethtool::Speed;
+use crate::sys::slice;
 use crate::workers::Workers;
 
 use lines::{Line, LinkState};
@@ -185,6 +186,11 @@ impl Daemon {
     /// # Errors
     /// The kernel refuses to wait: nothing can go on then.
     pub fn run(&mut self) -> io::Result<()> {
+        if let Err(why) = slice::request(slice::SHORTEST) {
+            eprintln!(
+                "switchd: others may keep the processor for milliseconds, no short slices: {why}"
+            );
+        }
         while self.turn()? {}
         Ok(())
     }

@@ -20,6 +20,7 @@ use crate::frame::Header;
 use crate::port::batch::Batch;
 use crate::port::{Device, Mover, Reception};
 use crate::portset::PortSet;
+use crate::sys::slice;
 
 /// Ports ready that are looked at per wait. The kernel hands out the others first the next time.
 const READY_MAX: usize = 64;
@@ -80,6 +81,8 @@ impl Worker {
 
     /// Forwards until told to end.
     pub(super) fn run(mut self) {
+        // What is wrong with it the loop says, once for all.
+        let _ = slice::request(slice::SHORTEST);
         while !self.plan.desk.is_over() {
             if let Err(error) = self.wait() {
                 eprintln!("switchd: a forwarding thread cannot wait for frames: {error}");
