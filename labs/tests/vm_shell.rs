@@ -150,7 +150,11 @@ fn read_on(stream: &mut TcpStream, check: &mut StreamCheck, count: u64) {
     let end = check.received + count;
     let mut buffer = [0; 8192];
     while check.received < end {
-        let read = stream.read(&mut buffer).unwrap();
+        let read = match stream.read(&mut buffer) {
+            // The process was stopped and goes on: a wait with a timeout ends then (signal(7)).
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+            read => read.unwrap(),
+        };
         assert!(read > 0, "the session ended");
         check.feed(&buffer[..read]);
     }

@@ -15,7 +15,7 @@ use tun_tap::{Iface, Mode};
 
 use super::support::switch::{Switch, config, port};
 use super::support::wire::frame;
-use super::support::{Namespace, PATIENCE, eventually};
+use super::support::{Namespace, PATIENCE, eventually, undisturbed};
 use super::{BROADCAST, STATION_A, STATION_B, tap_host};
 
 /// A switch with a tap `p1` and a port 2 on a socket.
@@ -271,7 +271,7 @@ fn a_datagram_is_a_frame_and_its_peer_may_go_and_come_back() {
         peer.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut buffer = [0; 2000];
         while !is_arp(&buffer) {
-            peer.recv(&mut buffer).unwrap();
+            undisturbed(|| peer.recv(&mut buffer));
         }
         drop(peer);
         std::fs::remove_file(&theirs).unwrap();
@@ -300,7 +300,7 @@ fn udp_carries_frames_and_a_port_nobody_has_is_no_peer() {
     peer.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut buffer = [0; 2000];
     while !is_arp(&buffer) {
-        peer.recv(&mut buffer).unwrap();
+        undisturbed(|| peer.recv(&mut buffer));
     }
     drop(peer);
     eventually("nobody has the port", || {

@@ -113,6 +113,17 @@ impl Drop for Namespace {
     }
 }
 
+/// What `receive` gives, tried again when the wait ended only because the process was stopped and went on: with a
+/// timeout at the socket that needs no signal handler (signal(7)).
+pub(crate) fn undisturbed<T>(mut receive: impl FnMut() -> std::io::Result<T>) -> T {
+    loop {
+        match receive() {
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            received => return received.unwrap(),
+        }
+    }
+}
+
 /// Waits until `holds`, and fails with `what` if it does not within [`PATIENCE`].
 #[track_caller]
 pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-use super::{Namespace, PATIENCE};
+use super::{Namespace, PATIENCE, undisturbed};
 
 const PORT: u16 = 5001;
 
@@ -65,7 +65,7 @@ fn receive(peer: &mut TcpStream, octets: usize) {
     let mut buffer = vec![0; 1 << 18];
     while at < octets {
         let len = buffer.len().min(octets - at);
-        let read = peer.read(&mut buffer[..len]).unwrap();
+        let read = undisturbed(|| peer.read(&mut buffer[..len]));
         assert_ne!(read, 0, "closed after {at} of {octets} octets");
         let wrong = buffer[..read]
             .iter()
