@@ -223,6 +223,16 @@ fn moves_are_clean(output: &Output) -> usize {
         assert_eq!(one["stale"].as_array().map(Vec::len), Some(0), "{one}");
         assert!(one["ping_gap_ms"].as_f64().unwrap() < 60.0, "{one}");
         assert_eq!(one["verdict"], "clean-move", "{one}");
+        let announcements = one["announcements"].as_array().unwrap();
+        let of = |kind: &str| -> Vec<f64> {
+            let these = announcements.iter().filter(|heard| heard["kind"] == kind);
+            these
+                .map(|heard| heard["at_ms"].as_f64().unwrap().round())
+                .collect()
+        };
+        for kind in ["rarp", "gratuitous-arp"] {
+            assert_eq!(of(kind), [0.0, 50.0, 200.0, 450.0, 800.0], "{one}");
+        }
         let gap = one["ping_gap_ms"].as_f64().unwrap();
         let Ok(downtime) = serde_json::from_value::<labs::watch::Downtime>(one["downtime"].clone())
         else {
