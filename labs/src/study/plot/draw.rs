@@ -26,6 +26,8 @@ const LEFT: f64 = 86.0;
 const RIGHT: f64 = WIDTH as f64 - 150.0;
 const TOP: f64 = 96.0;
 const BOTTOM: f64 = HEIGHT as f64 - 62.0;
+const LEGEND: f64 = 72.0;
+const LEGEND_ROW: f64 = 18.0;
 const BAND_HEIGHT: f64 = 30.0;
 const RADIUS: f64 = 4.5;
 
@@ -151,6 +153,8 @@ struct Sheet<'a> {
     chart: &'a Chart,
     x: Axis,
     y: Axis,
+    /// The upper end of the band: below the legend.
+    band: f64,
     /// The upper end of the plot: below the band, if there is one.
     top: f64,
 }
@@ -168,6 +172,8 @@ impl Chart {
             scale: f64::from(scale),
         };
         let (x, y) = self.axes();
+        let rows = self.legend().last().map_or(0, |(_, row)| *row);
+        let band = TOP + LEGEND_ROW * f64::from(rows);
         let has_band = self
             .series
             .iter()
@@ -176,7 +182,8 @@ impl Chart {
             chart: self,
             x,
             y,
-            top: TOP + if has_band { BAND_HEIGHT } else { 0.0 },
+            band,
+            top: band + if has_band { BAND_HEIGHT } else { 0.0 },
         };
         sheet.titles(&pen)?;
         sheet.grid(&pen)?;
@@ -188,6 +195,10 @@ impl Chart {
             sheet.series(&pen, place, series)?;
         }
         sheet.legend(&pen)
+    }
+
+    fn legend(&self) -> Vec<(f64, u32)> {
+        legend_places(self.series.iter().map(|series| series.label.as_str()))
     }
 }
 
@@ -246,7 +257,7 @@ impl Sheet<'_> {
     }
 
     fn band<DB: DrawingBackend>(&self, pen: &Pen<'_, DB>) -> Drawn {
-        let (top, bottom) = (TOP - 2.0, self.top - 4.0);
+        let (top, bottom) = (self.band - 2.0, self.top - 4.0);
         let corners = [(LEFT, top), (RIGHT, top), (RIGHT, bottom), (LEFT, bottom)];
         pen.area_of(&corners, BAND.filled())?;
         let style = pen.font(12.5, PALE, HPos::Left, VPos::Center);
@@ -297,7 +308,7 @@ impl Sheet<'_> {
         }
         for dot in &series.dots {
             let Some([low, middle, high]) = dot.y else {
-                let y = f64::midpoint(TOP - 2.0, self.top - 4.0);
+                let y = f64::midpoint(self.band - 2.0, self.top - 4.0);
                 pen.cross((x_of(dot), y), series.look)?;
                 continue;
             };
@@ -310,18 +321,50 @@ impl Sheet<'_> {
         Ok(())
     }
 
-    /// In a row between titles and plot.
+    /// In rows between titles and plot.
     fn legend<DB: DrawingBackend>(&self, pen: &Pen<'_, DB>) -> Drawn {
-        let (mut x, y) = (LEFT - 60.0, 72.0);
-        for series in &self.chart.series {
+        for (series, (x, row)) in self.chart.series.iter().zip(self.chart.legend()) {
+            let y = LEGEND + LEGEND_ROW * f64::from(row);
             let style = pen.stroke(&series.look.colour, 2);
             pen.path(&[(x, y), (x + 22.0, y)], style)?;
             pen.marker((x + 11.0, y), series.look, true)?;
             let style = pen.font(12.5, INK, HPos::Left, VPos::Center);
             pen.text(&series.label, (x + 29.0, y), style)?;
-            let letters = u32::try_from(series.label.chars().count()).unwrap_or(0);
-            x += 29.0 + 7.6 * f64::from(letters) + 20.0;
         }
         Ok(())
+    }
+}
+
+/// Where each label stands in the legend: how far from the left, and in which row.
+fn legend_places<'l>(labels: impl IntoIterator<Item = &'l str>) -> Vec<(f64, u32)> {
+    let (mut x, mut row) = (LEFT - 60.0, 0);
+    let place = |label: &str| {
+        let letters = u32::try_from(label.chars().count()).unwrap_or(0);
+        let width = 29.0 + 7.6 * f64::from(letters);
+        if x > LEFT && x + width > f64::from(WIDTH) {
+            (x, row) = (LEFT - 60.0, row + 1);
+        }
+        let here = (x, row);
+        x += width + 20.0;
+        here
+    };
+    labels.into_iter().map(place).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_legend_that_is_too_long_for_a_row_goes_on_in_the_next() {
+        let rows = |labels: &[&str]| -> Vec<u32> {
+            let places = legend_places(labels.iter().copied());
+            places.into_iter().map(|(_, row)| row).collect()
+        };
+        assert_eq!(rows(&["line", "ring", "binary tree", "full mesh"]), [0; 4]);
+        let long = "mesh of 4, RSTP as the standard has it";
+        assert_eq!(rows(&[long, long, long, "short"]), [0, 0, 1, 1]);
+        let longest = "a".repeat(200);
+        assert_eq!(rows(&[&longest, "short"]), [0, 1]);
     }
 }
