@@ -34,6 +34,8 @@ fn main() -> ExitCode {
     match words.as_slice() {
         ["-h" | "--help" | "help", ..] => cli::print(cli::HELP),
         ["-V" | "--version"] => cli::print(concat!("switchctl ", env!("CARGO_PKG_VERSION"), "\n")),
+        // Of a command of one's own: what it does stands where all commands do.
+        ["watch" | "list" | "completions", "-h" | "--help", ..] => cli::print(cli::HELP),
         [] | ["list"] => list(&typed),
         ["list", more, ..] => refuse(&format!("list: nothing is expected after it, not '{more}'")),
         ["watch", mac, ..] if mac.contains([':', '.']) || mac.starts_with('-') => watch(&typed),
