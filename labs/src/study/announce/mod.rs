@@ -12,8 +12,9 @@
 //! way, and whether spanning tree is rebuilding meanwhile because a cable was cut. `predict` says from the timers alone
 //! how long the client must be without answers; `trial` lets it happen in virtual time.
 //!
-//! Times are whole milliseconds from the resume. Everything that is planned falls on its own millisecond, and a way
-//! through eight switches takes less than one, so nothing depends on which of two things comes first.
+//! Times are whole milliseconds from the resume. Announcements and a guest's words fall on the millisecond, cuts and
+//! questions after it (`CUT_AFTER`, `ASKED_AFTER`), and a way through eight switches takes less than either: whatever the
+//! schedule and the step of the cuts, nothing depends on which of two things comes first.
 
 mod charts;
 mod choice;
@@ -38,8 +39,12 @@ pub use schedule::{Schedule, ScheduleError};
 
 /// How often the client asks. An outage is known to this precision.
 const PERIOD: i64 = 10;
-/// The first question after the resume; no plan falls near a question.
+/// The millisecond of the first question after the resume.
 const FIRST_QUESTION: i64 = 5;
+/// How long after its millisecond a question is asked: what was announced in it has arrived.
+const ASKED_AFTER: Duration = Duration::from_micros(600);
+/// How long after its millisecond a cable is cut: what was announced in it has passed, what is asked in it has not.
+const CUT_AFTER: Duration = Duration::from_micros(300);
 /// How long the machine is stopped.
 const PAUSE: i64 = 50;
 /// When the source's last answer passed: the last question before the stop was asked 55 ms before the resume.

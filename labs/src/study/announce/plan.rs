@@ -6,7 +6,8 @@ use super::{Case, Schedule, Sender, Setting, Tree};
 
 /// Cuts after the resume, up to this.
 const LATE: i64 = 6_000;
-/// Cuts fall beside everything else that is planned, which falls on whole hundredths of seconds.
+/// Cuts fall beside the hundredths of seconds on which QEMU announces by default, so that a step of seconds compares like
+/// with like.
 const ASIDE: i64 = 2;
 /// Frames a schedule of the search may have.
 pub(super) const BUDGETS: [u32; 6] = [5, 10, 20, 30, 50, 100];

@@ -61,15 +61,16 @@ fn across(setting: &Setting, case: &Case, at: i64) -> Predicted {
     let told = opens + 2 * HOLD;
     let before = first_frame(case, i64::MIN);
     // All was right when the cable was cut, and s1's entry went with it.
-    let (healed, broken) = match before < at {
+    let (healed, broken) = match before <= at {
         true => (before, at),
         false => (0, 0),
     };
-    let short = match before < at {
+    let short = match before <= at {
         true => i64::MIN,
         false => LAST_HEARD + setting.forward_delay(),
     };
-    let again = |told: i64| first_frame(case, opens).min(told.max(short));
+    // It opens as long after its millisecond as the cable was cut: what was announced in it came too early.
+    let again = |told: i64| first_frame(case, opens + 1).min(told.max(short));
     let by = |told: i64| asked(0, healed) + asked(broken, again(told));
     Predicted {
         least: by(opens),

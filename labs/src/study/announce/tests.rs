@@ -82,6 +82,39 @@ fn every_case_in_a_tree_that_rebuilds_comes_as_predicted() {
     assert_as_predicted(&live(&plan.setting, &cases));
 }
 
+/// Announcements in the milliseconds of questions, of cuts, and of the detour's opening, and beside them.
+#[test]
+fn what_falls_on_one_millisecond_has_its_order() {
+    let setting = Setting::default();
+    let opening = 2 * setting.forward_delay();
+    let mut cases = Vec::new();
+    for (initial, step, rounds, max) in [(500, 1, 12, 550), (5, 10, 10, 200), (2, 3, 9, 77)] {
+        let schedule = Schedule::new(initial, step, rounds, max).unwrap();
+        let said: Vec<i64> = schedule.times().collect();
+        assert!(
+            said.iter().any(|at| at % PERIOD == FIRST_QUESTION),
+            "{said:?}"
+        );
+        for at in said {
+            let cuts = [-1, 0, 1].into_iter().flat_map(|beside| {
+                let at = at + beside;
+                [at, at - opening]
+            });
+            cases.extend(cuts.flat_map(|cut| {
+                [(2, 0), (2, 1), (8, 0)].map(|(diameter, lost)| Case {
+                    diameter,
+                    tree: Tree::Cut(cut),
+                    chatty: false,
+                    sender: Sender::Rarp,
+                    lost,
+                    schedule,
+                })
+            }));
+        }
+    }
+    assert_as_predicted(&live(&setting, &cases));
+}
+
 #[test]
 fn a_chosen_schedule_keeps_its_bound() {
     let plan = plan(&[3], 2_300);

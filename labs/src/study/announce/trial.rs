@@ -7,8 +7,8 @@ use etherparse::VlanId;
 use super::network::Ring;
 use super::stations::Client;
 use super::{
-    Case, FIRST_QUESTION, FIRST_WORD, PAUSE, PERIOD, Record, Setting, Tree, WORDS, asked, millis,
-    predict,
+    ASKED_AFTER, CUT_AFTER, Case, FIRST_QUESTION, FIRST_WORD, PAUSE, PERIOD, Record, Setting, Tree,
+    WORDS, asked, millis, predict,
 };
 use crate::sim::{LinkState, Operation, WorldError};
 
@@ -42,7 +42,7 @@ pub(super) fn run(setting: &Setting, case: &Case) -> Result<Record, WorldError> 
     let predicted = predict::predict(setting, case);
     let resume = resume_at(setting);
     let at = |time: i64| after(resume, time);
-    let first = at(FIRST_QUESTION - PAUSE - WARM_UP);
+    let first = at(FIRST_QUESTION - PAUSE - WARM_UP) + ASKED_AFTER;
     let period = Duration::from_millis(PERIOD.unsigned_abs());
     let mut ring = Ring::build(setting, case.diameter, (at(-PAUSE), resume), first, period)?;
     ring.world.run_until(introduced_at(setting));
@@ -61,7 +61,7 @@ pub(super) fn run(setting: &Setting, case: &Case) -> Result<Record, WorldError> 
     if let Tree::Cut(time) = case.tree {
         let (wire, state) = (ring.cut, LinkState::Down);
         ring.world
-            .schedule(at(time), Operation::Link { wire, state })?;
+            .schedule(at(time) + CUT_AFTER, Operation::Link { wire, state })?;
     }
     ring.world.run_until(at(LOOK));
     let vlan = VlanId::try_new(1).unwrap_or_default();
@@ -131,7 +131,7 @@ fn way_broken(case: &Case, ring: &Ring, resume: Duration) -> i64 {
     let opened = ring.world.changes().of_port(ring.waiting);
     let opened = opened.filter(|opened| *opened > after(resume, at));
     match opened.filter(|_| case.diameter > 1) {
-        Some(opened) if opened >= resume => asked(at, millis(opened - resume) + 1),
+        Some(opened) if opened >= resume => asked(at, millis(opened - resume)),
         Some(_) | None => 0,
     }
 }
