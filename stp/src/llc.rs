@@ -27,6 +27,8 @@ const TAG_LENGTH: usize = 4;
 const TAG_PROTOCOLS: [[u8; 2]; 2] = [[0x81, 0x00], [0x88, 0xa8]];
 /// Priority 7 in a tag: network control.
 const TAG_PRIORITY: u16 = 7 << 13;
+/// The part of a tag that is the VLAN.
+const TAG_VLAN: u16 = 0x0fff;
 /// Two octets above this are an EtherType and no length (802.3).
 const LENGTH_FIELD_MAX: u16 = 1500;
 /// Where the VLAN follows a configuration or RST BPDU: the former is filled up to the length of the latter.
@@ -110,13 +112,19 @@ fn end_payload(out: &mut [u8], payload: usize) {
     out[payload - 2..payload].copy_from_slice(&length.to_be_bytes());
 }
 
-/// The BPDU in an untagged frame that was sent to a bridge's group address (which is not looked at, as neither is the
-/// source). Padding is cut off by the length field.
+/// The BPDU in a frame that was sent to a bridge's group address (which is not looked at, as neither is the source).
+/// Padding is cut off by the length field. A priority tag (VLAN 0), which bridges of some makers put before it, is none of
+/// a VLAN's and is skipped; in a VLAN's tag there is no BPDU of this kind.
 ///
 /// # Errors
 /// The reason why it is none. Never panics.
 pub fn unframe(frame: &[u8]) -> Result<Bpdu, DecodeError> {
-    let payload = payload(frame, ADDRESSES_LENGTH, LLC.len())?;
+    let tag = if is_priority_tagged(frame) {
+        TAG_LENGTH
+    } else {
+        0
+    };
+    let payload = payload(frame, ADDRESSES_LENGTH + tag, LLC.len())?;
     match payload.split_first_chunk() {
         Some((&LLC, bpdu)) => Bpdu::decode(bpdu),
         Some((&other, _)) => Err(DecodeError::Llc(other)),
@@ -159,6 +167,14 @@ pub fn unframe_shared(frame: &[u8]) -> Result<SharedBpdu, DecodeError> {
         Bpdu::Config(_) | Bpdu::Rst(_) | Bpdu::Mst(_) => Some(vlan_after(octets)?),
     };
     Ok(SharedBpdu { vlan, bpdu })
+}
+
+/// Whether the frame has a C-TAG that names no VLAN (802.1Q 9.6).
+fn is_priority_tagged(frame: &[u8]) -> bool {
+    let tag = frame.get(ADDRESSES_LENGTH..).and_then(<[u8]>::first_chunk);
+    tag.is_some_and(|&[a, b, c, d]| {
+        [a, b] == TAG_PROTOCOLS[0] && u16::from_be_bytes([c, d]) & TAG_VLAN == 0
+    })
 }
 
 /// The VLAN that stands after a BPDU.
@@ -237,6 +253,37 @@ mod tests {
         assert_eq!(
             unframe(&padded),
             Err(DecodeError::Truncated { have: 4, need: 35 })
+        );
+    }
+
+    #[test]
+    fn a_priority_tag_is_skipped_and_a_vlans_is_not() {
+        let tagged = |tag: [u8; 4]| {
+            let mut frame = frame(PORT, &Bpdu::Tcn);
+            frame.splice(ADDRESSES_LENGTH..ADDRESSES_LENGTH, tag);
+            frame
+        };
+        for priority in [0x00, 0xe0, 0x10] {
+            let frame = tagged([0x81, 0x00, priority, 0]);
+            assert_eq!(unframe(&frame), Ok(Bpdu::Tcn));
+            for have in 0..frame.len() {
+                assert!(
+                    unframe(&frame[..have]).is_err(),
+                    "{have} octets are no BPDU"
+                );
+            }
+        }
+        for tag in [[0x81, 0x00, 0xe0, 1], [0x81, 0x00, 0x0f, 0xff]] {
+            assert_eq!(
+                unframe(&tagged(tag)),
+                Err(DecodeError::EtherType(0x8100)),
+                "{tag:x?}"
+            );
+        }
+        assert_eq!(
+            unframe(&tagged([0x88, 0xa8, 0, 0])),
+            Err(DecodeError::EtherType(0x88a8)),
+            "a provider's"
         );
     }
 

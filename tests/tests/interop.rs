@@ -2,6 +2,8 @@
 
 #[path = "interop/codec.rs"]
 mod codec;
+#[path = "interop/recorded.rs"]
+mod recorded;
 
 use std::io::Write as _;
 use std::time::Duration;
