@@ -353,6 +353,15 @@ impl PerVlan {
         &self.actions
     }
 
+    /// Finds out again whether classic bridges are behind the port, as [`Bridge::check_migration`] does, in all its trees.
+    pub fn check_migration(&mut self, now: Duration, number: PortNumber) -> &[TreeAction] {
+        self.begin(now);
+        if self.find(number).is_ok() {
+            self.each_tree_of(number, |bridge, now| bridge.check_migration(now, number));
+        }
+        &self.actions
+    }
+
     /// A BPDU of a VLAN's tree has arrived. Costs what [`Bridge::handle`] does. Nothing comes of it where the port
     /// [is held](Self::is_held).
     #[must_use]

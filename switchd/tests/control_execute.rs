@@ -93,6 +93,10 @@ impl Target for Bare {
         self.config.stp = stp;
     }
 
+    fn check_migration(&mut self, now: Duration, number: PortNumber) {
+        self.switch.check_migration(now, number, &mut Nowhere);
+    }
+
     fn configure_ageing(&mut self, now: Duration, ageing: AgeingTime) {
         self.switch.set_ageing(now, ageing);
         self.config.ageing = ageing;
@@ -448,4 +452,49 @@ fn bpdu_guard_disables_a_port_and_every_answer_says_so() {
         panic!("a reason");
     };
     assert_eq!(why.disabled, None, "down and up lets it run again");
+}
+
+#[test]
+fn a_port_that_came_to_speak_classic_speaks_rapid_again_when_told() {
+    let tell = |bare: &mut Bare, at: u64, json: &str| {
+        let command: Command = serde_json::from_str(json).unwrap();
+        execute(bare, Duration::from_secs(at), command)
+    };
+    let is_rapid = |bare: &mut Bare, at: u64| {
+        let shown = tell(bare, at, r#"{"command":"show-spanning-tree"}"#).unwrap();
+        let Reply::SpanningTree(shown) = shown else {
+            panic!("a tree");
+        };
+        shown.trees[0].ports[0].rapid
+    };
+    let mut classic = Vec::new();
+    let neighbour = MacAddr::new(2, 0, 0, 0, 0, 9);
+    stp::llc::frame_into(&mut classic, neighbour, &stp::Bpdu::Tcn);
+    let port = PortNumber::new(1).unwrap();
+    for protocol in ["rstp", "mstp", "rapid-pvst"] {
+        let set = format!(r#"{{"command":"set-spanning-tree","protocol":"{protocol}"}}"#);
+        for again in [
+            r#"{"command":"check-migration","interface":"p1"}"#,
+            r#"{"command":"check-migration"}"#,
+        ] {
+            let mut bare = bare(&["p1", "p2"]);
+            tell(&mut bare, 100, &set).unwrap();
+            // For the migrate time (3 s) a port keeps to what it has found out.
+            for at in [105, 110] {
+                bare.switch.timeout(Duration::from_secs(at), &mut Nowhere);
+            }
+            let heard = Duration::from_secs(110);
+            bare.switch.receive(heard, port, &classic, &mut Nowhere);
+            assert!(!is_rapid(&mut bare, 110), "{protocol}");
+            let other = r#"{"command":"check-migration","interface":"p2"}"#;
+            tell(&mut bare, 111, other).unwrap();
+            assert!(!is_rapid(&mut bare, 111), "{protocol}: another port");
+            tell(&mut bare, 112, again).unwrap();
+            assert!(is_rapid(&mut bare, 112), "{protocol}: {again}");
+        }
+    }
+    let mut bare = bare(&["p1"]);
+    let nowhere = r#"{"command":"check-migration","interface":"p9"}"#;
+    let error = tell(&mut bare, 100, nowhere).unwrap_err();
+    assert_eq!(error.code, ErrorCode::NotFound);
 }

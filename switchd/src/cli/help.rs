@@ -33,7 +33,8 @@ Watch one address over many switches (all that run here, or those named):
 Change, live:
   switchctl sw1 set port p1 down                      up, down
   switchctl sw1 set port p1 access 10                 or: trunk 10,20-29 native 1, hybrid, dot1q-tunnel 100
-  switchctl sw1 set port p1 cost 19 priority 64 edge  spanning tree of one port; cost auto, edge off
+  switchctl sw1 set port p1 cost 19 priority 64 edge  spanning tree of one port; cost auto, edge off,
+                                                      auto-edge off, point-to-point on or off
   switchctl sw1 set port p1 bpdu-guard                or: bpdu-filter, root-guard, loop-guard, tcn-guard,
                                                       bridge-assurance, each on or off
   switchctl sw1 set port p1 storm-broadcast 1000      frames a second; also multicast, unknown-unicast;
@@ -49,6 +50,8 @@ Change, live:
   switchctl sw1 add port p9 tap access 10             tap, packet, stream, dgram, udp; remove port p9
   switchctl sw1 add port vm1:listen=/run/vm1.sock     a VM's; connect=, local= and remote=, too
   switchctl sw1 clear mac address-table dynamic       all, or vlan 10, interface p1, address M
+  switchctl sw1 clear spanning-tree detected-protocols [interface p1]
+                                                      speak the rapid protocol again where a classic bridge was
 
 Any unambiguous beginning of a word will do: switchctl sw1 sh mac add
 
@@ -151,7 +154,16 @@ pub fn command() -> Command {
                 ],
             ),
             words("why", &[words("port", &["vlan", "mst"].map(leaf))]),
-            words("clear", &[table(&[words("dynamic", &filters[..3])])]),
+            words(
+                "clear",
+                &[
+                    table(&[words("dynamic", &filters[..3])]),
+                    words(
+                        "spanning-tree",
+                        &[words("detected-protocols", &[leaf("interface")])],
+                    ),
+                ],
+            ),
             words(
                 "set",
                 &[

@@ -197,7 +197,9 @@ fn show_interfaces(words: &mut Words<'_>) -> Result<Action, ParseError> {
 }
 
 fn clear(words: &mut Words<'_>) -> Result<Action, ParseError> {
-    words.keyword(&["mac"])?;
+    if words.keyword(&["mac", "spanning-tree"])? == "spanning-tree" {
+        return clear_detected_protocols(words);
+    }
     words.keyword(&["address-table"])?;
     words.keyword(&["dynamic"])?;
     let mut filter = MacFilter::default();
@@ -206,6 +208,17 @@ fn clear(words: &mut Words<'_>) -> Result<Action, ParseError> {
         take_filter(words, key, &mut filter)?;
     }
     Ok(plain(Command::ClearMac(filter)))
+}
+
+fn clear_detected_protocols(words: &mut Words<'_>) -> Result<Action, ParseError> {
+    words.keyword(&["detected-protocols"])?;
+    let interface = if words.is_at_end() {
+        None
+    } else {
+        words.keyword(&["interface"])?;
+        Some(words.value("the name of a port")?.to_owned())
+    };
+    Ok(plain(Command::CheckMigration { interface }))
 }
 
 fn set(words: &mut Words<'_>) -> Result<Command, ParseError> {

@@ -20,7 +20,7 @@ PORT is NAME[:OPTION…]:
   cost=N priority=N edge   spanning tree: path cost, port priority, port to a host
   point-to-point=auto|on|off auto-edge=off   what the rapid protocols take the link for
   bpdu-guard root-guard loop-guard bridge-assurance tcn-guard bpdu-filter
-                           what spanning tree is to distrust (docs/STP.md)
+                           what spanning tree is to distrust (docs/TREES.md)
   storm-broadcast=N storm-multicast=N storm-unknown-unicast=N storm-action=drop|shutdown
                            flooded frames a second the port takes at most
   loop-detection=off|log|shutdown   addresses that flap give a loop away [default: log]

@@ -65,6 +65,12 @@ pub enum Command {
     ShowVersion,
     /// Forgets the learned entries matching the filter.
     ClearMac(MacFilter),
+    /// Forgets that classic bridges were heard: rapid protocols find out again whether there are any.
+    CheckMigration {
+        /// Only on this port; left out: on all.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        interface: Option<String>,
+    },
     /// Changes a live port; keys left out stay as they are.
     SetPort {
         /// The port.

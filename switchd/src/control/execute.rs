@@ -46,6 +46,7 @@ pub fn execute(target: &mut impl Target, now: Duration, command: Command) -> Res
         }),
         Command::ShowVersion => Ok(Reply::Version(version(target, now))),
         Command::ClearMac(filter) => clear_mac(target, now, &filter),
+        Command::CheckMigration { interface } => check_migration(target, now, interface.as_deref()),
         Command::SetPort { port, settings } => set_port(target, now, &port, &settings),
         Command::SetSpanningTree(settings) => {
             let stp = target.config().stp.with(&settings).map_err(bad_value)?;
@@ -305,6 +306,26 @@ fn clear_mac(target: &mut impl Target, now: Duration, filter: &MacFilter) -> Res
     Ok(Reply::Cleared {
         count: target.flush(now, flush),
     })
+}
+
+fn check_migration(
+    target: &mut impl Target,
+    now: Duration,
+    interface: Option<&str>,
+) -> Result<Reply, Error> {
+    let numbers: Vec<PortNumber> = match interface {
+        Some(name) => vec![known_port(target, name)?.number],
+        None => target
+            .config()
+            .ports
+            .iter()
+            .map(|port| port.number)
+            .collect(),
+    };
+    for number in numbers {
+        target.check_migration(now, number);
+    }
+    Ok(Reply::Done)
 }
 
 fn set_port(

@@ -50,6 +50,9 @@ pub trait Target {
     /// Changes the spanning tree, on and off included.
     fn configure_stp(&mut self, now: Duration, stp: StpConfig);
 
+    /// Finds out again whether classic bridges are behind the port with this number.
+    fn check_migration(&mut self, now: Duration, number: PortNumber);
+
     /// Changes the ageing time.
     fn configure_ageing(&mut self, now: Duration, ageing: AgeingTime);
 

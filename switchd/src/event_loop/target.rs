@@ -183,6 +183,10 @@ impl Target for Daemon {
         self.config.stp = stp;
     }
 
+    fn check_migration(&mut self, now: Duration, number: PortNumber) {
+        self.switch.check_migration(now, number, &mut self.outbox);
+    }
+
     fn configure_ageing(&mut self, now: Duration, ageing: AgeingTime) {
         self.switch.set_ageing(now, ageing);
         self.config.ageing = ageing;

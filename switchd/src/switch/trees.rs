@@ -61,6 +61,12 @@ impl Switch {
         }
     }
 
+    /// Forgets that a classic bridge was heard on the port: speaks the rapid protocol there again, and classic only if one
+    /// is still heard (mcheck, 802.1D-2004 17.19.13).
+    pub fn check_migration(&mut self, now: Duration, port: PortNumber, out: &mut impl Ports) {
+        self.drive(now, out, |engine| engine.check_migration(now, port));
+    }
+
     /// Whether the ends of the port's link do not agree about a tree's VLAN. What comes of its tree meanwhile is not heard.
     pub(crate) fn is_held(&self, port: PortNumber, tree: TreeId) -> bool {
         match &self.engine {

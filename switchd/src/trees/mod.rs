@@ -310,6 +310,15 @@ impl Engine {
         }
     }
 
+    /// Whether classic bridges are behind the port is found out again.
+    pub(crate) fn check_migration(&mut self, now: Duration, port: PortNumber) -> Deeds<'_> {
+        match self {
+            Self::Off => Deeds::NONE,
+            Self::One(bridge) => Deeds::One(bridge.check_migration(now, port)),
+            Self::PerVlan(bridges) => Deeds::PerVlan(bridges.check_migration(now, port)),
+        }
+    }
+
     /// A BPDU that speaks for `tree`.
     pub(crate) fn receive(
         &mut self,

@@ -99,6 +99,10 @@ impl Target for Running<'_, '_> {
         self.config.stp = stp;
     }
 
+    fn check_migration(&mut self, now: Duration, number: PortNumber) {
+        self.switch.check_migration(now, number, self.out);
+    }
+
     fn configure_ageing(&mut self, now: Duration, ageing: AgeingTime) {
         self.switch.set_ageing(now, ageing);
         self.config.ageing = ageing;

@@ -25,6 +25,10 @@ fn unambiguous_beginnings_stand_for_the_word() {
             "show mac address-table vlan 10 interface p1 count",
         ),
         ("cl mac a d v 10", "clear mac address-table dynamic vlan 10"),
+        (
+            "cl sp det int p1",
+            "clear spanning-tree detected-protocols interface p1",
+        ),
         ("set span prio 4096", "set spanning-tree priority 4096"),
         ("set p p1 acc 10", "set port p1 access 10"),
         ("rem p p1", "remove port p1"),
