@@ -47,6 +47,7 @@ pub const SCENARIOS: &[Scenario] = scenarios![
     "ring",
     "ring-of-six",
     "rogue-root",
+    "root-race",
     "root-timers",
     "shared-segment",
     "silent-link",

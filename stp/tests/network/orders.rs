@@ -107,7 +107,7 @@ fn no_order_of_messages_opens_a_loop_when_links_come_and_go() {
 
 /// What the standard does not exclude: bridge 2 is made the root, and its word comes to bridge 1 on the long way before
 /// anything comes on the short one. Bridge 1 still holds bridge 2's agreement to its own word, so it agrees at once, and
-/// all three links forward until a word on the short way arrives, either way.
+/// all three links forward until a word on the short way arrives, either way. As a lab: `labs show root-race`.
 #[test]
 fn a_new_roots_word_that_comes_round_first_opens_a_loop() {
     let (_, stands) = explore(World::of(Protocol::Rstp, TRIANGLE), s(5));

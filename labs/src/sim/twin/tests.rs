@@ -123,6 +123,30 @@ fn a_blocked_port_of_every_protocol_has_its_reason() {
     }
 }
 
+/// What trying every order of messages has found (`stp/tests/network/orders.rs`), as a lab: a slow link lets the new root's
+/// word come round before it.
+#[test]
+fn the_order_of_messages_that_opens_a_loop_is_a_lab() {
+    let slow = "delay: 100ms";
+    let text = lab_text("root-race");
+    assert!(text.contains(slow));
+    let found = |text: &str| {
+        let mut twin = Twin::new(Topology::parse("root-race", text).unwrap(), 1).unwrap();
+        let steps = twin.run(|_| {}).unwrap();
+        let report = twin.report(steps);
+        assert!(report.ok, "{report:#?}");
+        let kinds = report.violations.iter().map(|found| {
+            let kind = found["violation"].as_str().unwrap();
+            kind.to_owned()
+        });
+        kinds.collect::<std::collections::BTreeSet<_>>()
+    };
+    let with = found(text);
+    assert!(with.contains("cycle") && with.contains("loop"), "{with:?}");
+    let without = found(&text.replace(slow, "delay: 10us"));
+    assert!(without.is_empty(), "{without:?}");
+}
+
 fn lab_text(name: &str) -> &'static str {
     let scenario = SCENARIOS.iter().find(|scenario| scenario.name == name);
     scenario.unwrap().text
