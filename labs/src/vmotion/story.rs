@@ -205,7 +205,6 @@ impl Story {
 
     /// Where the silence went, part by part.
     fn downtime(&self, downtime: &Downtime) -> Result<(), LabError> {
-        let rewrite: f64 = downtime.rewrite.iter().map(|part| part.ms).sum();
         let switches: Vec<String> = downtime
             .rewrite
             .iter()
@@ -231,7 +230,7 @@ impl Story {
                 downtime.announcement_wait_ms,
                 "until a switch heard the VM at its new place",
             ),
-            ("rewriting", rewrite, &rewriting),
+            ("rewriting", downtime.rewrite_ms(), &rewriting),
             ("ARP", arp, arp_note),
             (
                 "rest",

@@ -97,14 +97,20 @@ impl Downtime {
         Some(downtime)
     }
 
+    /// What the switches took, together.
+    #[must_use]
+    pub fn rewrite_ms(&self) -> f64 {
+        // Not `sum`, which makes -0 of nothing.
+        self.rewrite.iter().fold(0.0, |sum, part| sum + part.ms)
+    }
+
     /// The parts together.
     #[must_use]
     pub fn sum_ms(&self) -> f64 {
-        let rewrite: f64 = self.rewrite.iter().map(|part| part.ms).sum();
         self.before_stop_ms
             + self.pause_ms
             + self.announcement_wait_ms
-            + rewrite
+            + self.rewrite_ms()
             + self.arp_ms.unwrap_or(0.0)
             + self.rest_ms
     }
@@ -181,6 +187,8 @@ mod tests {
         };
         let downtime = Downtime::of(&moments).unwrap();
         assert!(downtime.sum_ms() > downtime.silence_ms + 1.0);
+        let nothing = format!("{:.2}", downtime.rewrite_ms());
+        assert_eq!(nothing, "0.00", "no switch had anything to rewrite");
         let other = Moments {
             silence: (60 * MS, 90 * MS),
             ..moments
