@@ -1,3 +1,4 @@
+use serde_json::Value;
 use stp::{PortRole, RoleReason, StateReason, TreeId, TreeVector};
 
 use super::*;
@@ -120,6 +121,45 @@ fn a_blocked_port_of_every_protocol_has_its_reason() {
         let mut twin = Twin::new(ring, 1).unwrap();
         twin.run(|_| {}).unwrap();
         assert_eq!(reasons_hold(&twin, protocol), 1, "{protocol}");
+    }
+}
+
+/// From every protocol to every other, switch by switch while hosts talk; the root last, as docs/TREES.md has it.
+#[test]
+fn protocols_change_live_without_a_loop_if_the_root_is_last() {
+    let (head, _) = lab_text("ring-of-six").split_once("\nsteps:\n").unwrap();
+    assert!(
+        head.contains("sw1: {kind: switch, priority: 4096"),
+        "the root"
+    );
+    let protocols = ["stp", "rstp", "mstp", "pvst", "rapid-pvst"];
+    let orders = [[2, 3, 4, 5, 6, 1], [4, 6, 3, 2, 5, 1]];
+    let pairs = protocols
+        .iter()
+        .flat_map(|from| protocols.map(|to| (*from, to)));
+    for (from, to) in pairs.filter(|(from, to)| from != to) {
+        for order in orders {
+            let mut text = format!("{head}\nsteps:\n");
+            for switch in order {
+                text += &format!("  - set: {{switch: sw{switch}, protocol: {from}}}\n");
+            }
+            text += "  - wait: {converged: 60s}\n  - wait: 10s\n";
+            for switch in order {
+                text += &format!("  - set: {{switch: sw{switch}, protocol: {to}}}\n");
+                text += "  - wait: 1500ms\n  - send: {from: h1, to: broadcast}\n";
+            }
+            text +=
+                "  - wait: {converged: 90s}\n  - check: {ping: {from: h1, to: h4}, wait: 30s}\n";
+            let mut twin = Twin::new(Topology::parse("change.yml", &text).unwrap(), 1).unwrap();
+            let steps = twin.run(|_| {}).unwrap();
+            let report = twin.report(steps);
+            let what = format!("{from} to {to}, {order:?}");
+            assert!(report.ok, "{what}: {:#?}", report.steps);
+            let is_loop =
+                |found: &&Value| found["violation"] == "cycle" || found["violation"] == "loop";
+            let found: Vec<&Value> = report.violations.iter().filter(is_loop).collect();
+            assert!(found.is_empty(), "{what}: {found:?}");
+        }
     }
 }
 
