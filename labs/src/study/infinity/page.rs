@@ -62,10 +62,13 @@ pub(super) fn page(material: &Material<'_>) -> String {
     document("Counting to infinity", &body)
 }
 
-fn caption(name: &str) -> &'static str {
+pub(super) fn caption(name: &str) -> &'static str {
     match name {
         "ring" => {
             "The root hung at one bridge of the circle. One bridge or a line has nothing to go round."
+        }
+        "dual" => {
+            "The root hung at two neighbours of the circle: each believes at first that the other still knows a way to it."
         }
         "mesh" => "The root hung at all of them.",
         "max-age" => "The age is a count of hops: who allows more, counts longer.",

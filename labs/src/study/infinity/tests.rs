@@ -65,3 +65,21 @@ fn tables_repeat() {
     assert_eq!(rows[1]["shape"], "line");
     assert_eq!(rows[1]["as_promised"], true);
 }
+
+#[test]
+fn every_chart_has_a_caption_of_its_own() {
+    let deaths = [
+        Case::new(Shape::Ring, 2),
+        Case::new(Shape::Dual, 2),
+        Case::new(Shape::Mesh, 2),
+        // Charts by max age and hold count are of these, and that of loops is of all.
+        Case::new(Shape::Dual, 3),
+    ];
+    let charts = charts::all(&deaths.map(lived));
+    assert!(charts.iter().any(|chart| chart.name == "dual"));
+    let captions: std::collections::BTreeSet<_> = charts
+        .iter()
+        .map(|chart| page::caption(chart.name))
+        .collect();
+    assert_eq!((charts.len(), captions.len()), (6, 6), "{captions:#?}");
+}
