@@ -1,11 +1,12 @@
 //! `switchd`: one switch, one process.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{CommandFactory, Parser};
 use switchd::config::{self, Config, ConfigError, Flags, RawConfig, World};
-use switchd::control::{CLIENTS_MAX, Server, execute, socket_path};
+use switchd::control::{CLIENTS_MAX, Unserved, execute, socket_path};
 use switchd::{Daemon, Inputs, Signals, Waker, cli};
 
 /// The configuration is wrong; clap uses the same for usage.
@@ -57,7 +58,7 @@ fn run(config: Config) -> anyhow::Result<()> {
     let wake = waker.clone();
     let (name, run_dir) = (config.name.clone(), config.run_dir.clone());
     // First the name, then the ports: a second switch of this name is refused before it touches anything.
-    let (_server, events) = Server::spawn(&run_dir, &name, requests, move || wake.wake())?;
+    let (control, events) = Unserved::bind(&run_dir, &name, requests, move || wake.wake())?;
     let inputs = Inputs {
         requests: asked,
         waker,
@@ -66,9 +67,17 @@ fn run(config: Config) -> anyhow::Result<()> {
         events: Some(events),
     };
     let mut daemon = Daemon::start(config, inputs)?;
-    eprintln!(
-        "switchd: {name} runs, control socket {}; ask it: switchctl {name} show interfaces",
+    // After the ports: a second thread takes its time from them, and slows down what the first does with memory.
+    let _server = control.serve().context("cannot start a thread")?;
+    // A line, a write: standard error has no buffer.
+    let line = format!(
+        "switchd: {name} runs, control socket {}; ask it: switchctl {name} show interfaces\n",
         socket_path(&run_dir, &name).display()
     );
-    daemon.run().context("the loop cannot go on")
+    // There may be nobody to tell.
+    let _ = std::io::stderr().write_all(line.as_bytes());
+    let ran = daemon.run().context("the loop cannot go on");
+    // First the ports, then the name: who finds it free finds the ports free.
+    drop(daemon);
+    ran
 }

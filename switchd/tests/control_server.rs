@@ -15,7 +15,7 @@ use pnet_base::MacAddr;
 use switchd::config::VlanNumber;
 use switchd::control::{
     CLIENTS_MAX, Client, ClientError, Command, ErrorCode, EventSink, MacEntry, MacFilter,
-    MacOrigin, Notice, Reply, Request, Server, running_switches, socket_path,
+    MacOrigin, Notice, Reply, Request, Server, Unserved, running_switches, socket_path,
 };
 use switchd::event::Event;
 
@@ -35,7 +35,8 @@ impl World {
     fn new(answer: impl Fn(&Command) -> Reply + Send + 'static) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let (requests, received) = crossbeam_channel::bounded(CLIENTS_MAX);
-        let (server, sink) = Server::spawn(dir.path(), "sw1", requests, || {}).unwrap();
+        let (control, sink) = Unserved::bind(dir.path(), "sw1", requests, || {}).unwrap();
+        let server = control.serve().unwrap();
         let fake_loop = std::thread::spawn(move || run_loop(&received, &answer));
         Self {
             server: Some(server),
@@ -341,7 +342,8 @@ fn a_slow_reader_is_told_exactly_what_it_lost() {
 fn a_stopping_switch_says_so_and_its_socket_goes() {
     let dir = tempfile::tempdir().unwrap();
     let (requests, received) = crossbeam_channel::bounded(CLIENTS_MAX);
-    let (server, _sink) = Server::spawn(dir.path(), "sw1", requests, || {}).unwrap();
+    let (control, _sink) = Unserved::bind(dir.path(), "sw1", requests, || {}).unwrap();
+    let server = control.serve().unwrap();
     let mut client = Client::connect_named(dir.path(), "sw1").unwrap();
     let (live, stale) = running_switches(dir.path()).unwrap();
     assert_eq!((live[0].name.as_str(), stale.len()), ("sw1", 0));

@@ -32,7 +32,7 @@ pub use reply::{
     TreePort, Version, VlanLine, Waits, Why, WhyComparison, WhyRegional, WhyRole, WhyTree,
     WhyVector,
 };
-pub use server::{CLIENTS_MAX, Server};
+pub use server::{CLIENTS_MAX, Server, Unserved};
 pub use socket::{RUN_DIR_VARIABLE, SocketError, default_run_dir, socket_path};
 pub use target::{PortFacts, Target};
 pub(crate) use waker::Waker as Bell;

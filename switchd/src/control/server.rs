@@ -35,6 +35,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 /// Answers on their way: each client has one request under way at most.
 const ANSWERS_IN_FLIGHT: usize = 2 * CLIENTS_MAX;
 
+/// The control socket of one switch, which nobody serves yet: clients wait. Dropped, its file goes.
+pub struct Unserved(Control);
+
 /// The control thread of one switch. Dropped, it stops and its socket file goes.
 #[derive(Debug)]
 pub struct Server {
@@ -43,28 +46,27 @@ pub struct Server {
     thread: Option<JoinHandle<()>>,
 }
 
-impl Server {
-    /// Makes the socket of the switch `name` in `run_dir` and serves it on a thread of its own.
+impl Unserved {
+    /// Makes the socket of the switch `name` in `run_dir`: from now on another of this name is refused.
     ///
-    /// Requests go to `requests` and `wake` is called after each; the loop carries them out with
+    /// Requests will go to `requests` and `wake` is called after each; the loop carries them out with
     /// [`execute`](super::execute()) and answers through the [`Responder`]. A full channel refuses the request: a
     /// bound of [`CLIENTS_MAX`] is never full. Events of the switch go into the sink returned.
     ///
     /// # Errors
-    /// A live switch has the name, or the kernel refuses directory, socket or thread.
-    pub fn spawn(
+    /// A live switch has the name, or the kernel refuses directory or socket.
+    pub fn bind(
         run_dir: &Path,
         name: &str,
         requests: Sender<Request>,
         wake: impl Fn() + Send + 'static,
     ) -> Result<(Self, EventSink), SocketError> {
-        let io = |error: io::Error| SocketError::Io {
-            path: super::socket_path(run_dir, name),
-            error,
-        };
         let socket = ControlSocket::create(run_dir, name)?;
-        let waker = Arc::new(Waker::new().map_err(|errno| io(errno.into()))?);
-        let stop = Arc::new(AtomicBool::new(false));
+        let waker = Waker::new().map_err(|errno| SocketError::Io {
+            path: super::socket_path(run_dir, name),
+            error: errno.into(),
+        })?;
+        let waker = Arc::new(waker);
         let (sink, source) = events::channel(Arc::clone(&waker));
         let (answers_in, answers) = crossbeam_channel::bounded(ANSWERS_IN_FLIGHT);
         let wake_self = Arc::clone(&waker);
@@ -76,8 +78,8 @@ impl Server {
                 name: name.to_owned(),
                 pid: std::process::id(),
             },
-            waker: Arc::clone(&waker),
-            stop: Arc::clone(&stop),
+            waker,
+            stop: Arc::new(AtomicBool::new(false)),
             source,
             history: History::new(),
             answers,
@@ -89,16 +91,30 @@ impl Server {
             next_ticket: 0,
             accept_after: Duration::ZERO,
         };
+        Ok((Self(control), sink))
+    }
+
+    /// Serves it on a thread of its own.
+    ///
+    /// # Errors
+    /// The kernel refuses a thread.
+    pub fn serve(self) -> io::Result<Server> {
+        let Self(control) = self;
+        let (stop, waker) = (Arc::clone(&control.stop), Arc::clone(&control.waker));
         let thread = std::thread::Builder::new()
             .name("control".to_owned())
-            .spawn(move || control.run())
-            .map_err(io)?;
-        let server = Self {
+            .spawn(move || control.run())?;
+        Ok(Server {
             stop,
             waker,
             thread: Some(thread),
-        };
-        Ok((server, sink))
+        })
+    }
+}
+
+impl std::fmt::Debug for Unserved {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Unserved").field(&self.0.socket).finish()
     }
 }
 

@@ -134,24 +134,43 @@ impl Line {
         }
     }
 
+    /// Looks at the link of a line that was just opened; the daemon's own namespace is watched.
+    pub(super) fn look_first(&mut self, namespaces: &mut Namespaces, poller: &Poller) -> LinkState {
+        match self.device.as_deref() {
+            Some(Device::Tap(tap)) => match tap.place_if_new(&self.name, namespaces) {
+                Some(place) => self.looked_at_tap(Ok(place)),
+                None => self.look(namespaces, poller),
+            },
+            Some(Device::Packet(_) | Device::Stream(_) | Device::Datagram(_)) | None => {
+                self.look(namespaces, poller)
+            }
+        }
+    }
+
     /// Looks at the link as it is now. Watches the namespace it is in.
     pub(super) fn look(&mut self, namespaces: &mut Namespaces, poller: &Poller) -> LinkState {
-        let looked = match self.device.as_deref() {
-            Some(Device::Tap(tap)) => locate(tap, namespaces, poller),
+        match self.device.as_deref() {
+            Some(Device::Tap(tap)) => {
+                let looked = locate(tap, namespaces, poller);
+                self.looked_at_tap(looked)
+            }
             Some(Device::Packet(packet)) => {
                 let index = packet.index();
                 let home = namespaces.home();
                 let found = namespaces.home_mut().by_index(index);
-                return self.looked_at_packet(home, index, found, namespaces);
+                self.looked_at_packet(home, index, found, namespaces)
             }
             Some(device @ (Device::Stream(_) | Device::Datagram(_))) => {
-                return match device.has_carrier() {
+                match device.has_carrier() {
                     Some(false) => LinkState::Down,
                     Some(true) | None => LinkState::Up(Speed::default()),
-                };
+                }
             }
-            None => return LinkState::Down,
-        };
+            None => LinkState::Down,
+        }
+    }
+
+    fn looked_at_tap(&mut self, looked: io::Result<Place>) -> LinkState {
         match looked {
             Ok(place) => {
                 self.place = Some((place.namespace, place.index));
@@ -380,6 +399,7 @@ pub(super) fn watch(
     let Some(namespace) = unwatched else {
         return Ok(false);
     };
+    namespace.listen()?;
     poller.add_namespace(id, namespace.listener())?;
     namespace.set_watched();
     Ok(true)

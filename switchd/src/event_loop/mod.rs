@@ -112,9 +112,6 @@ impl Daemon {
         let mut namespaces = Namespaces::new().map_err(system("open rtnetlink"))?;
         let poller = Poller::new(inputs.waker, inputs.signals, config.workers == 0)
             .map_err(system("wait for events"))?;
-        let home = namespaces.home();
-        lines::watch(&mut namespaces, home, &poller).map_err(system("watch links"))?;
-
         let mover = Mover::new(config.io);
         if let Some(why) = mover.fallback() {
             eprintln!("switchd: {why}; frames of taps are moved one by one");
@@ -124,12 +121,15 @@ impl Daemon {
             match Line::open(port, &mut namespaces, config.offload) {
                 Ok(line) => opened.push(line),
                 Err(error) => {
-                    for line in opened {
-                        line.close(&mut namespaces);
-                    }
+                    close(opened, &mut namespaces);
                     return Err(error.into());
                 }
             }
+        }
+        let home = namespaces.home();
+        if let Err(error) = lines::watch(&mut namespaces, home, &poller) {
+            close(opened, &mut namespaces);
+            return Err(system("watch links")(error));
         }
         let address = config
             .address
@@ -138,9 +138,7 @@ impl Daemon {
         let workers = match start_workers(&config, &mut switch, &poller) {
             Ok(workers) => workers,
             Err(error) => {
-                for line in opened {
-                    line.close(&mut namespaces);
-                }
+                close(opened, &mut namespaces);
                 return Err(system("start forwarding threads")(error));
             }
         };
@@ -442,6 +440,13 @@ impl Drop for Daemon {
         for line in self.lines.drain(..).flatten() {
             line.close(&mut self.namespaces);
         }
+    }
+}
+
+/// Nothing is left of lines of a switch that does not start.
+fn close(opened: Vec<Line>, namespaces: &mut Namespaces) {
+    for line in opened {
+        line.close(namespaces);
     }
 }
 

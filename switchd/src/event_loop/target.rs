@@ -45,7 +45,7 @@ impl Daemon {
             self.lines.resize_with(place + 1, || None);
         }
         let line = self.lines[place].insert(line);
-        let state = line.look(&mut self.namespaces, &self.poller);
+        let state = line.look_first(&mut self.namespaces, &self.poller);
         self.set_link(now, number, state);
         self.plan_look(now);
         watched.map_err(|error| {

@@ -10,7 +10,7 @@ use tun_tap::{Iface, Mode};
 
 use super::*;
 use crate::config::{Flags, World};
-use crate::control::{CLIENTS_MAX, Server, execute};
+use crate::control::{CLIENTS_MAX, Server, Unserved, execute};
 use crate::link::Setting;
 use crate::port::batch::BATCH_MAX;
 use crate::sys::{allocations, packet};
@@ -39,7 +39,8 @@ impl Bench {
     fn with(line: &str) -> Self {
         let run_dir = tempfile::tempdir().unwrap();
         let (requests, asked) = crossbeam_channel::bounded(CLIENTS_MAX);
-        let (server, events) = Server::spawn(run_dir.path(), "sw1", requests, || {}).unwrap();
+        let (control, events) = Unserved::bind(run_dir.path(), "sw1", requests, || {}).unwrap();
+        let server = control.serve().unwrap();
         let flags = Flags::try_parse_from(line.split(' ')).unwrap();
         let inputs = Inputs {
             requests: asked,

@@ -123,7 +123,7 @@ pub(crate) struct Namespace {
 }
 
 impl Namespace {
-    /// The namespace of the calling thread.
+    /// The namespace of the calling thread. Of changes one hears after [`Self::listen`].
     ///
     /// # Errors
     /// `EMFILE`, or a kernel without rtnetlink.
@@ -131,7 +131,6 @@ impl Namespace {
         let mut listener = Socket::new(NETLINK_ROUTE)?;
         listener.bind_auto()?;
         listener.set_rx_buf_sz(libc::c_int::try_from(LISTEN_BUFFER).expect("a megabyte"))?;
-        listener.add_membership(RTNLGRP_LINK)?;
         listener.set_non_blocking(true)?;
         let mut requests = Socket::new(NETLINK_ROUTE)?;
         requests.bind_auto()?;
@@ -164,6 +163,15 @@ impl Namespace {
     /// Whether somebody waits for [`Self::changes`].
     pub(crate) fn is_watched(&self) -> bool {
         self.is_watched
+    }
+
+    /// From now on the kernel tells of changes. Not from the beginning: those that the ports make while they are opened
+    /// would be four each, every one of them longer than a frame, and read before the first frame.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    pub(crate) fn listen(&mut self) -> io::Result<()> {
+        self.listener.add_membership(RTNLGRP_LINK)
     }
 
     /// From now on somebody waits for [`Self::changes`].
@@ -248,6 +256,20 @@ impl Namespace {
     pub(crate) fn set(&mut self, index: u32, setting: Setting) -> io::Result<()> {
         let mut message = LinkMessage::default();
         message.header.index = index;
+        self.set_link(message, setting)
+    }
+
+    /// Changes the interface called `name`.
+    ///
+    /// # Errors
+    /// `EPERM` without `CAP_NET_ADMIN`, `ENODEV`.
+    pub(crate) fn set_by_name(&mut self, name: &str, setting: Setting) -> io::Result<()> {
+        let mut message = LinkMessage::default();
+        message.attributes = vec![LinkAttribute::IfName(name.to_owned())];
+        self.set_link(message, setting)
+    }
+
+    fn set_link(&mut self, mut message: LinkMessage, setting: Setting) -> io::Result<()> {
         match setting {
             Setting::Up(up) => {
                 message.header.change_mask = LinkFlags::Up;
@@ -259,12 +281,12 @@ impl Namespace {
             }
             Setting::AddressGeneration(mode) => {
                 let mode = AfSpecInet6::AddrGenMode(In6AddrGenMode::from(mode));
-                message.attributes = vec![LinkAttribute::AfSpecUnspec(vec![AfSpecUnspec::Inet6(
-                    vec![mode],
-                )])];
+                let inet6 = vec![AfSpecUnspec::Inet6(vec![mode])];
+                let attribute = LinkAttribute::AfSpecUnspec(inet6);
+                message.attributes.push(attribute);
             }
             Setting::QueueLength(frames) => {
-                message.attributes = vec![LinkAttribute::TxQueueLen(frames)];
+                message.attributes.push(LinkAttribute::TxQueueLen(frames));
             }
         }
         self.ask(

@@ -84,20 +84,14 @@ impl Tap {
         if crate::sys::interface_name(name).is_err() {
             return Err(PortError::Name(name.to_owned()));
         }
-        let taken = home
-            .by_name(name)
-            .map_err(|error| PortError::new(name, "look for its interface", error))?;
-        if taken.is_some() {
-            return Err(PortError::Exists(name.to_owned()));
-        }
         let mut trouble = None;
         let side = match offload.then(|| Side::with_header(name)) {
             Some(Err(error)) if error.raw_os_error() == Some(libc::EINVAL) => {
                 trouble = Some(format!("no virtio-net header here: {error}"));
-                Side::without_header(name)
+                Side::without_header(name, home)
             }
             Some(side) => side,
-            None => Side::without_header(name),
+            None => Side::without_header(name, home),
         };
         let side = side.map_err(|error| match error.raw_os_error() {
             Some(libc::ENOENT | libc::ENODEV | libc::ENXIO) => PortError::NoTun(name.to_owned()),
@@ -134,11 +128,10 @@ impl Tap {
         trouble: Option<String>,
     ) -> io::Result<Self> {
         let tap = Self::on(side, trouble)?;
-        let link = home.by_name(name)?;
-        let link = link.ok_or_else(|| io::Error::from_raw_os_error(libc::ENODEV))?;
-        // Without it the port is no worse than taps are by default.
-        let _ = home.set(link.index, Setting::QueueLength(QUEUE));
-        home.set(link.index, Setting::Up(true))?;
+        // Without it the port is no worse than taps are by default. Two requests: in one, the kernel would set the tap up
+        // first, and make a queue in use longer, for which it waits until nobody uses it.
+        let _ = home.set_by_name(name, Setting::QueueLength(QUEUE));
+        home.set_by_name(name, Setting::Up(true))?;
         Ok(tap)
     }
 
@@ -190,6 +183,18 @@ impl Tap {
     /// Raises or drops the carrier that the host sees.
     pub(crate) fn set_carrier(&self, carrier: bool) -> io::Result<()> {
         tun::set_carrier(self.descriptor(), carrier)
+    }
+
+    /// The kernel end as it was made: called `name`, with the address it was given, in the daemon's namespace. `None` if
+    /// it is not there any more, or cannot be asked for. Cheaper than [`Self::locate`], which needs to know nothing.
+    pub(crate) fn place_if_new(&self, name: &str, namespaces: &mut Namespaces) -> Option<Place> {
+        let link = namespaces.home_mut().by_name(name).ok()??;
+        // The address is random: no other interface has it by chance.
+        (link.address.map(port_address) == Some(self.address)).then(|| Place {
+            namespace: namespaces.home(),
+            index: link.index,
+            works: link.works(),
+        })
     }
 
     /// Finds the kernel end, opening its namespace if need be. One that it was in for a moment only may be opened, too,
@@ -365,7 +370,12 @@ impl Side {
         Ok(Self::Header(file))
     }
 
-    fn without_header(name: &str) -> io::Result<Self> {
+    /// `EBUSY` if there is an interface called `name`: the kernel would take a tap that nobody has open for the one that
+    /// is wanted.
+    fn without_header(name: &str, home: &mut Namespace) -> io::Result<Self> {
+        if home.by_name(name)?.is_some() {
+            return Err(io::Error::from_raw_os_error(libc::EBUSY));
+        }
         let tap = Iface::without_packet_info(name, Mode::Tap)?;
         let side = Self::Finished(tap);
         nix::fcntl::fcntl(
