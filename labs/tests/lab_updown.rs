@@ -116,8 +116,10 @@ fn a_runner_killed_while_it_builds_leaves_nothing_that_down_does_not_clear() {
             .spawn()
             .unwrap();
         let journal = world.run_dir().join("labs").join(&name).join("journal");
-        wait_for("the journal to tell", || {
+        // The journal tells before the first namespace is made.
+        wait_for("the journal to tell, and a namespace", || {
             std::fs::read_to_string(&journal).is_ok_and(|text| text.contains(sign))
+                && !world.namespaces().is_empty()
         });
         runner.kill().unwrap();
         runner.wait().unwrap();
