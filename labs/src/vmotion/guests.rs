@@ -28,6 +28,9 @@ use crate::topology::{Vm, VmMachine, Wire};
 const READY_MAX: Duration = Duration::from_secs(10);
 /// How long a guest may take to end after it was told to.
 const QUIT_MAX: Duration = Duration::from_secs(3);
+/// To remove a tap the kernel waits for its other processors and for whoever else removes interfaces: milliseconds as a
+/// rule, more than ten seconds were seen beside several compilers.
+const UNPLUG_MAX: Duration = Duration::from_secs(60);
 const TURN: Duration = Duration::from_millis(5);
 /// Where a host waits for machines.
 const MIGRATION_PORT: u16 = 7001;
@@ -439,7 +442,11 @@ fn plug(
 /// Removes the port, if it is there.
 fn unplug(lab: &Lab, vswitch: &str, port: &str) -> Result<(), LabError> {
     let port = port.to_owned();
-    match lab.client(vswitch)?.call(&Ask::RemovePort { port }) {
+    let mut client = lab.client(vswitch)?;
+    client
+        .set_timeout(UNPLUG_MAX)
+        .map_err(|error| LabError::Other(format!("{vswitch}: unplug: {error}")))?;
+    match client.call(&Ask::RemovePort { port }) {
         Ok(_) => Ok(()),
         Err(ClientError::Refused(error)) if error.code == ErrorCode::NotFound => Ok(()),
         Err(error) => Err(LabError::Other(format!("{vswitch}: unplug: {error}"))),
