@@ -29,13 +29,13 @@ pub enum PortKind {
     Fd,
 }
 
-/// How the frames of taps are moved.
+/// How frames are moved.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Io {
-    /// Many in one system call, by io_uring; one by one where the kernel has none.
+    /// By rings shared with the kernel, as far as it has them: io_uring at taps, a receive ring at packet ports.
     #[default]
     Uring,
-    /// One by one, by read and write.
+    /// Without: read and write at taps, `recvmmsg` at packet ports.
     Plain,
 }
 

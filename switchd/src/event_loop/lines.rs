@@ -8,7 +8,7 @@ use pnet_base::MacAddr;
 use stp::PortNumber;
 
 use super::poller::Poller;
-use crate::config::{Endpoint, PortConfig, PortKind};
+use crate::config::{Endpoint, Io, PortConfig, PortKind};
 use crate::link::{Change, Link, NamespaceId, Namespaces};
 use crate::port::datagram::Datagram;
 use crate::port::given;
@@ -21,6 +21,9 @@ use crate::workers::Tally;
 
 /// How often a tap is looked for in a namespace that was not watched until then.
 const LOCATE_TRIES: usize = 4;
+
+/// Why a packet port has no receive ring any more.
+const RING_DEAD: &str = "a frame that cannot be described stopped the receive ring";
 
 /// A port's device and where its interface is.
 #[derive(Debug)]
@@ -39,6 +42,7 @@ pub(super) struct Line {
     /// Nobody tells of its link's changes, or its interface is there but could not be opened: it must be looked at.
     pub(super) is_unwatched: bool,
     enabled: bool,
+    io: Io,
     /// Whether unfinished frames cross it.
     offload: bool,
 }
@@ -58,7 +62,7 @@ impl Line {
     pub(super) fn open(
         config: &PortConfig,
         namespaces: &mut Namespaces,
-        offload: bool,
+        (io, offload): (Io, bool),
     ) -> Result<Self, PortError> {
         let offload = config.offload.unwrap_or(offload);
         let name = config.name.to_string();
@@ -81,9 +85,12 @@ impl Line {
                     .by_name(&name)
                     .map_err(|error| PortError::new(&name, "look for its interface", error))?
                     .ok_or_else(|| PortError::missing(&name))?;
-                let packet = Packet::open(&link, home, offload)?;
+                let packet = Packet::open(&link, home, (io, offload))?;
                 if packet.was_down() {
                     eprintln!("switchd: port {name}: brought the interface up");
+                }
+                if let Some(why) = packet.fallback() {
+                    eprintln!("switchd: port {name}: {why}; frames are received by recvmmsg");
                 }
                 let address = link.address.unwrap_or_else(MacAddr::zero);
                 (Device::Packet(packet), address)
@@ -99,6 +106,7 @@ impl Line {
             trouble: None,
             is_unwatched: false,
             enabled: true,
+            io,
             offload,
         };
         if config.down {
@@ -312,7 +320,7 @@ impl Line {
         namespaces: &mut Namespaces,
         poller: &Poller,
     ) -> LinkState {
-        let opened = Packet::open(link, namespaces.home_mut(), self.offload)
+        let opened = Packet::open(link, namespaces.home_mut(), (self.io, self.offload))
             .map_err(|error| error.to_string())
             .and_then(|packet| {
                 let device = Device::Packet(packet);
@@ -339,6 +347,47 @@ impl Line {
                 LinkState::Down
             }
         }
+    }
+
+    /// Whether it has to be looked at now and then.
+    pub(super) fn wants_looks(&self) -> bool {
+        let packet = self.device.as_deref();
+        self.is_unwatched
+            || packet
+                .is_some_and(|device| matches!(device, Device::Packet(packet) if packet.has_ring()))
+    }
+
+    /// Replaces the receive ring of a packet port by `recvmmsg` if the kernel has left it for dead; how many frames the
+    /// kernel has dropped since last asked.
+    pub(super) fn look_after_ring(&mut self, number: PortNumber, poller: &Poller) -> u64 {
+        let Some(Device::Packet(packet)) = self.device.as_deref() else {
+            return 0;
+        };
+        let (drops, is_dead) = packet.look_after();
+        if !is_dead {
+            return drops;
+        }
+        // Once is enough: whoever sends such a frame sends another.
+        self.io = Io::Plain;
+        let replaced = packet.without_ring(RING_DEAD).and_then(|packet| {
+            let device = Device::Packet(packet);
+            poller.add_port(number, &device)?;
+            Ok(device)
+        });
+        match replaced {
+            Ok(device) => {
+                eprintln!(
+                    "switchd: port {}: {RING_DEAD}; frames are received by recvmmsg",
+                    self.name
+                );
+                self.device = Some(Arc::new(device));
+                self.trouble = None;
+            }
+            Err(error) => {
+                self.trouble = Some(format!("{RING_DEAD}, and cannot go on without: {error}"))
+            }
+        }
+        drops
     }
 
     /// Leaves somebody's interface as it was found; closes the device.

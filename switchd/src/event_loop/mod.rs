@@ -98,7 +98,7 @@ pub struct Daemon {
     ready: Vec<Ready>,
     /// The same of ports with frames of bridge protocols.
     controlled: Vec<PortNumber>,
-    /// When to look at the links that cannot be watched, if there are any.
+    /// When to look at receive rings and at the links that cannot be watched, if there are any.
     look_at: Option<Duration>,
 }
 
@@ -118,7 +118,7 @@ impl Daemon {
         }
         let mut opened = Vec::new();
         for port in &config.ports {
-            match Line::open(port, &mut namespaces, config.offload) {
+            match Line::open(port, &mut namespaces, (config.io, config.offload)) {
                 Ok(line) => opened.push(line),
                 Err(error) => {
                     close(opened, &mut namespaces);
@@ -362,11 +362,15 @@ impl Daemon {
         self.flush();
     }
 
-    /// Looks at the links that cannot be watched, and opens interfaces that could not be opened.
+    /// Looks at receive rings and at the links that cannot be watched, and opens interfaces that could not be opened.
     fn look(&mut self, now: Duration) {
         for number in self.numbers() {
-            let line = line_of(&mut self.lines, number).filter(|line| line.is_unwatched);
-            if let Some(line) = line {
+            let Some(line) = line_of(&mut self.lines, number) else {
+                continue;
+            };
+            let drops = line.look_after_ring(number, &self.poller);
+            count_drops(&mut self.switch, number, DropReason::ReceiveFull, drops);
+            if line.is_unwatched {
                 let state = line.look_again(number, &mut self.namespaces, &self.poller);
                 self.set_link(now, number, state);
             }
@@ -390,7 +394,7 @@ impl Daemon {
     }
 
     fn plan_look(&mut self, now: Duration) {
-        let unwatched = self.lines.iter().flatten().any(|line| line.is_unwatched);
+        let unwatched = self.lines.iter().flatten().any(Line::wants_looks);
         let planned = self.look_at.filter(|&at| at > now);
         self.look_at = unwatched.then(|| planned.unwrap_or(now + LOOK_EVERY));
     }

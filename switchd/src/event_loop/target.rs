@@ -136,8 +136,12 @@ impl Target for Daemon {
             let message = "fd: descriptors are handed over when the switch starts";
             return Err(Error::new(ErrorCode::BadValue, message.to_owned()));
         }
-        let line = Line::open(&port, &mut self.namespaces, self.config.offload)
-            .map_err(|error| not_opened(&error))?;
+        let line = Line::open(
+            &port,
+            &mut self.namespaces,
+            (self.config.io, self.config.offload),
+        )
+        .map_err(|error| not_opened(&error))?;
         self.connect(now, &port, line)?;
         self.config.insert_port(port);
         Ok(())

@@ -1,6 +1,7 @@
 //! The loop without its wait: what a frame costs beside the system calls.
 
 use std::fs::File;
+use std::io::Write as _;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use clap::Parser;
@@ -10,10 +11,10 @@ use tun_tap::{Iface, Mode};
 
 use super::*;
 use crate::config::{Flags, World};
-use crate::control::{CLIENTS_MAX, Server, Unserved, execute};
+use crate::control::{CLIENTS_MAX, Server, Target as _, Unserved, execute};
 use crate::link::Setting;
 use crate::port::batch::BATCH_MAX;
-use crate::sys::{allocations, packet};
+use crate::sys::{allocations, packet, tun};
 use crate::workers::{Lone, Way, Workers};
 
 const ALL: [u8; 6] = [0xff; 6];
@@ -299,6 +300,68 @@ fn a_bpdu_overtakes_whatever_the_port_has_not_taken_yet() {
         assert!(counters.drops(DropReason::ReceiveFull) > 0);
     });
     bench.join().unwrap();
+}
+
+#[test]
+fn a_frame_that_cannot_be_described_costs_a_packet_port_its_ring_and_no_more() {
+    for workers in [0, 1] {
+        let bench = std::thread::spawn(move || {
+            alone();
+            // The port is the kernel end of a guest's tap.
+            let guest = std::fs::OpenOptions::new()
+                .read(true)
+                .write(true)
+                .open("/dev/net/tun")
+                .unwrap();
+            tun::create_tap(guest.as_fd(), "w4").unwrap();
+            let line = format!("switchd --workers {workers} --tap p1 p2 p3 --packet w4:edge");
+            let mut bench = Bench::with(&line);
+            let (daemon, number) = (&mut bench.daemon, PortNumber::new(4).unwrap());
+            let received = |daemon: &mut Daemon| {
+                daemon.pour_tallies();
+                let counters = daemon.switch.port(number).unwrap().counters();
+                (
+                    counters.received_frames,
+                    counters.drops(DropReason::ReceiveFull),
+                )
+            };
+            let pass = |daemon: &mut Daemon, turns: u32| {
+                let before = received(daemon).0;
+                for _ in 0..turns {
+                    (&guest)
+                        .write_all(&[&[0; 10][..], &frame(ALL, B)].concat())
+                        .unwrap();
+                    assert!(daemon.turn().unwrap());
+                    if received(daemon).0 > before {
+                        return;
+                    }
+                }
+                panic!("nothing passes: {}", daemon.port_facts(number).unwrap().io);
+            };
+            pass(daemon, 100);
+            assert!(
+                daemon
+                    .port_facts(number)
+                    .unwrap()
+                    .io
+                    .contains("receive ring")
+            );
+            // A datagram of 4000 octets, to be made fragments of (UFO): VIRTIO_NET_HDR_GSO_UDP.
+            let header = [1, 3, 42, 0, 0x78, 5, 34, 0, 6, 0];
+            let ip = [
+                0x45, 0, 0x0f, 0xbc, 0, 1, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2,
+            ];
+            let udp = [0, 1, 0, 2, 0x0f, 0xa8, 0, 0];
+            let ethernet = [&ALL[..], &B, &[8, 0]].concat();
+            let datagram = [&header[..], &ethernet, &ip, &udp, &[0; 4000]].concat();
+            (&guest).write_all(&datagram).unwrap();
+            // Turns with nothing to do end with a timer, and each has another frame: this is bounded in time.
+            pass(daemon, 10_000);
+            assert!(received(daemon).1 > 0);
+            pass(daemon, 100);
+        });
+        bench.join().unwrap();
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod error;
 pub mod framing;
 pub(crate) mod given;
 mod headers;
+mod intake;
 mod mover;
 pub mod offload;
 pub(crate) mod packet;

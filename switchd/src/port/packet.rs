@@ -1,16 +1,19 @@
 //! A port that is an AF_PACKET socket on an interface that exists: a veth end, a NIC.
 //!
 //! The 10-octet virtio-net header cannot describe a super-frame inside a tunnel (VXLAN, GRE): the kernel hands
-//! such a frame over as an error, and it is counted as `bad-offload`. A host that tunnels through a packet port
+//! such a frame over as an error, and it is counted as `bad-offload`; where frames are received by a ring, the ring stops,
+//! and the port goes on without one ([`Intake::look_after`]). A host that tunnels through a packet port
 //! switches that one offload off (`ethtool -K eth0 tx-udp_tnl-segmentation off tx-gre-segmentation off`).
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::batch::{BATCH_MAX, Batch, Outgoing, Written};
+use super::intake::{Intake, receive_messages};
 use super::offload::HEADER_LEN;
 use super::segment::Segmenter;
-use super::{Leaving, PortError, Reception, Sent, Turn};
+use super::{Leaving, PortError, Reception, Sent};
+use crate::config::Io;
 use crate::link::{ADDRESS_GENERATION_NONE, Link, Namespace, Setting};
 use crate::sys::mmsg::{Messages, Sends};
 use crate::sys::packet::{self, Half, Switch};
@@ -25,10 +28,6 @@ const SEND_BUFFER: libc::c_int = 4 << 20;
 /// Octets of frames of bridge protocols the kernel keeps: some 300 BPDUs.
 const CONTROL_BUFFER: libc::c_int = 256 << 10;
 
-/// Frames of a turn after which it is asked whether the queue has overflowed: to ask costs a system call, which
-/// a frame alone feels. A queue that is full gives longer turns, of super-frames, too.
-const LONG_TURN: usize = 8;
-
 /// A packet port's socket, bound to one interface. When the interface goes, the socket is dropped, and made
 /// anew when one of that name returns.
 #[derive(Debug)]
@@ -42,7 +41,7 @@ pub(crate) struct Packet {
     found: Found,
     /// Frames leave finished.
     finishes: bool,
-    turn: Turn,
+    intake: Intake,
 }
 
 /// How the interface was found, to leave it so.
@@ -62,7 +61,7 @@ impl Packet {
     pub(crate) fn open(
         link: &Link,
         home: &mut Namespace,
-        offload: bool,
+        (io, offload): (Io, bool),
     ) -> Result<Self, PortError> {
         if !link.is_ethernet {
             return Err(PortError::NotEthernet(link.name.clone()));
@@ -79,18 +78,18 @@ impl Packet {
             .set_up(link.index, home, true)
             .map_err(|error| PortError::new(&link.name, "set its interface up", error))
             .and_then(|()| {
-                sockets(link.index)
+                sockets(link.index, io)
                     .map_err(|error| PortError::new(&link.name, "open a packet socket", error))
             });
         match opened {
-            Ok([socket, sender, control]) => Ok(Self {
+            Ok(([socket, sender, control], intake)) => Ok(Self {
                 socket,
                 sender,
                 control,
                 index: link.index,
                 found,
                 finishes: !offload,
-                turn: Turn::new(),
+                intake,
             }),
             Err(error) => {
                 found.restore(link.index, home);
@@ -115,7 +114,37 @@ impl Packet {
         } else {
             "offloads: all"
         };
-        format!("packet socket, virtio-net header, {leave}")
+        format!("packet socket, {}, virtio-net header, {leave}", self.intake)
+    }
+
+    /// Why frames are not received by a ring, although that was wanted.
+    pub(crate) fn fallback(&self) -> Option<&str> {
+        self.intake.fallback()
+    }
+
+    /// Whether frames are received by a ring, which has to be looked after.
+    pub(crate) fn has_ring(&self) -> bool {
+        self.intake.has_ring()
+    }
+
+    /// How many frames the kernel has dropped since last asked, and whether the ring takes no more for good.
+    pub(crate) fn look_after(&self) -> (u64, bool) {
+        self.intake.look_after(self.socket.as_fd())
+    }
+
+    /// The same interface anew, and without a ring: the kernel has left the one there is for dead.
+    ///
+    /// # Errors
+    /// No descriptor, no memory, or the interface is gone.
+    pub(crate) fn without_ring(&self, why: &'static str) -> io::Result<Self> {
+        let ([socket, sender, control], _) = sockets(self.index, Io::Plain)?;
+        Ok(Self {
+            socket,
+            sender,
+            control,
+            intake: Intake::without_ring(Some(why.to_owned())),
+            ..*self
+        })
     }
 
     /// Index of the interface.
@@ -143,14 +172,13 @@ impl Packet {
 
     /// Receives at most a batch of frames, tags put back.
     pub(crate) fn receive(&self, batch: &mut Batch, messages: &mut Messages) -> Reception {
-        receive_from(self.socket.as_fd(), batch, messages, self.turn.asked());
-        self.turn.over(batch);
+        self.intake.receive(self.socket.as_fd(), batch, messages);
         Reception::Done
     }
 
     /// The same of those of bridge protocols.
     pub(crate) fn receive_control(&self, batch: &mut Batch, messages: &mut Messages) {
-        receive_from(self.control.as_fd(), batch, messages, BATCH_MAX);
+        receive_messages(self.control.as_fd(), batch, messages, BATCH_MAX);
     }
 
     /// Sends what leaves.
@@ -248,26 +276,6 @@ impl Way<'_> {
     }
 }
 
-/// Receives at most `asked` frames.
-fn receive_from(socket: BorrowedFd<'_>, batch: &mut Batch, messages: &mut Messages, asked: usize) {
-    let places = batch.places(HEADER_LEN).into_iter().take(asked);
-    match messages.receive(socket, places) {
-        Ok(arrivals) => {
-            for (place, arrival) in arrivals.iter().enumerate() {
-                batch.accept(place, arrival.len, HEADER_LEN, arrival.tag);
-            }
-            // Who overflows a queue leaves it full.
-            if arrivals.len() == asked && asked >= LONG_TURN {
-                batch.miss(packet::take_drops(socket).unwrap_or(0));
-            }
-        }
-        // A frame that the kernel could not describe in a virtio-net header; it is gone.
-        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => batch.refuse(),
-        // Nothing there, or the interface went down: rtnetlink says so too.
-        Err(_) => {}
-    }
-}
-
 /// Sends at most a batch of frames, and forgets them.
 fn send_all(socket: BorrowedFd<'_>, sends: &mut Sends<'_, '_>) -> Sent {
     let mut sent = Sent::default();
@@ -312,29 +320,28 @@ impl Found {
 }
 
 /// Packet sockets of interface `index`: one that receives data, one that sends them, and one for bridge protocols.
-fn sockets(index: u32) -> io::Result<[OwnedFd; 3]> {
-    let control = attach(index, Half::Control, (CONTROL_BUFFER, CONTROL_BUFFER))?;
+fn sockets(index: u32, io: Io) -> io::Result<([OwnedFd; 3], Intake)> {
+    let control = prepare(Half::Control, (CONTROL_BUFFER, CONTROL_BUFFER))?;
+    packet::bind(control.as_fd(), index)?;
     packet::set_urgent(control.as_fd())?;
-    let data = attach(index, Half::Data, (RECEIVE_BUFFER, SEND_BUFFER))?;
+    let data = prepare(Half::Data, (RECEIVE_BUFFER, SEND_BUFFER))?;
+    let intake = Intake::new(data.as_fd(), io);
+    packet::bind(data.as_fd(), index)?;
     packet::join_promiscuous(data.as_fd(), index)?;
     let sender = packet::socket()?;
     packet::turn_on(sender.as_fd(), Switch::VnetHeader)?;
     packet::set_buffers(sender.as_fd(), 0, SEND_BUFFER)?;
     packet::bind_to_send(sender.as_fd(), index)?;
-    Ok([data, sender, control])
+    Ok(([data, sender, control], intake))
 }
 
-fn attach(
-    index: u32,
-    half: Half,
-    (receive, send): (libc::c_int, libc::c_int),
-) -> io::Result<OwnedFd> {
+/// A socket that has yet to be bound.
+fn prepare(half: Half, (receive, send): (libc::c_int, libc::c_int)) -> io::Result<OwnedFd> {
     let socket = packet::socket()?;
     for option in [Switch::VnetHeader, Switch::Auxdata, Switch::IgnoreOutgoing] {
         packet::turn_on(socket.as_fd(), option)?;
     }
     packet::filter(socket.as_fd(), half)?;
     packet::set_buffers(socket.as_fd(), receive, send)?;
-    packet::bind(socket.as_fd(), index)?;
     Ok(socket)
 }

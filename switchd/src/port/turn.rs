@@ -7,7 +7,7 @@ use super::batch::{BATCH_MAX, Batch};
 /// Octets of a turn, about: super-frames have a thousand times the octets of others, and other ports wait meanwhile.
 /// What is read of 1 MiB stays in the cache until it is written. Measured against 128 KiB, a gigabyte of TCP takes an
 /// eighth less processor time on taps and on packet ports.
-const OCTETS: usize = 1 << 20;
+pub(super) const OCTETS: usize = 1 << 20;
 
 /// As many as the turn before had, and twice as many where all came: to ask for what is not there costs as much as a
 /// tenth of a frame, which a single frame's way there and back feels; a turn too short costs one more wait.

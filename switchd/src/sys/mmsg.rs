@@ -227,7 +227,7 @@ fn stripped_tag(header: &libc::msghdr) -> Option<[u8; 4]> {
     tag_of(data.tp_status, data.tp_vlan_tpid, data.tp_vlan_tci)
 }
 
-fn tag_of(status: u32, tpid: u16, tci: u16) -> Option<[u8; 4]> {
+pub(super) fn tag_of(status: u32, tpid: u16, tci: u16) -> Option<[u8; 4]> {
     if status & libc::TP_STATUS_VLAN_VALID == 0 {
         return None;
     }

@@ -9,6 +9,7 @@ pub(crate) mod ethtool;
 pub(crate) mod inherited;
 pub(crate) mod mmsg;
 pub(crate) mod packet;
+pub(crate) mod receive_ring;
 pub(crate) mod slice;
 pub(crate) mod traffic;
 pub(crate) mod tun;
