@@ -12,7 +12,7 @@ use crate::config::{Endpoint, Io, PortConfig, PortKind};
 use crate::link::{Change, Link, NamespaceId, Namespaces};
 use crate::port::datagram::Datagram;
 use crate::port::given;
-use crate::port::packet::Packet;
+use crate::port::packet::{Packet, Receivers};
 use crate::port::stream::Stream;
 use crate::port::tap::{Place, Tap};
 use crate::port::{Device, PortError};
@@ -62,7 +62,7 @@ impl Line {
     pub(super) fn open(
         config: &PortConfig,
         namespaces: &mut Namespaces,
-        (io, offload): (Io, bool),
+        (receivers, offload): (&Receivers, bool),
     ) -> Result<Self, PortError> {
         let offload = config.offload.unwrap_or(offload);
         let name = config.name.to_string();
@@ -85,7 +85,7 @@ impl Line {
                     .by_name(&name)
                     .map_err(|error| PortError::new(&name, "look for its interface", error))?
                     .ok_or_else(|| PortError::missing(&name))?;
-                let packet = Packet::open(&link, home, (io, offload))?;
+                let packet = Packet::open(&link, home, (receivers, offload))?;
                 if packet.was_down() {
                     eprintln!("switchd: port {name}: brought the interface up");
                 }
@@ -106,7 +106,7 @@ impl Line {
             trouble: None,
             is_unwatched: false,
             enabled: true,
-            io,
+            io: receivers.io(),
             offload,
         };
         if config.down {
@@ -320,15 +320,19 @@ impl Line {
         namespaces: &mut Namespaces,
         poller: &Poller,
     ) -> LinkState {
-        let opened = Packet::open(link, namespaces.home_mut(), (self.io, self.offload))
-            .map_err(|error| error.to_string())
-            .and_then(|packet| {
-                let device = Device::Packet(packet);
-                poller
-                    .add_port(number, &device)
-                    .map_err(|error| format!("port {}: {error}", self.name))?;
-                Ok(device)
-            });
+        let opened = Packet::open(
+            link,
+            namespaces.home_mut(),
+            (&Receivers::none(self.io), self.offload),
+        )
+        .map_err(|error| error.to_string())
+        .and_then(|packet| {
+            let device = Device::Packet(packet);
+            poller
+                .add_port(number, &device)
+                .map_err(|error| format!("port {}: {error}", self.name))?;
+            Ok(device)
+        });
         match opened {
             Ok(device) => {
                 self.device = Some(Arc::new(device));
@@ -390,11 +394,13 @@ impl Line {
         drops
     }
 
-    /// Leaves somebody's interface as it was found; closes the device.
-    pub(super) fn close(self, namespaces: &mut Namespaces) {
+    /// Leaves somebody's interface as it was found. The device that is left is closed by dropping it, which may take the
+    /// kernel long.
+    pub(super) fn close(self, namespaces: &mut Namespaces) -> Option<Arc<Device>> {
         if let Some(Device::Packet(packet)) = self.device.as_deref() {
             packet.restore(namespaces.home_mut());
         }
+        self.device
     }
 }
 

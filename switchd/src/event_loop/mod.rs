@@ -1,5 +1,6 @@
 //! The loop: waits for readiness or the next deadline, carries frames in batches, everything else between them.
 
+mod aside;
 mod handed;
 mod lines;
 mod outbox;
@@ -8,6 +9,7 @@ mod target;
 
 use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, TryRecvError};
@@ -15,16 +17,18 @@ use pnet_base::MacAddr;
 use stp::PortNumber;
 
 use crate::clock::Clock;
-use crate::config::{Config, PortKind};
+use crate::config::{Config, PortConfig, PortKind};
 use crate::control::{Command, Error, EventSink, Reply, Request};
 use crate::counters::DropReason;
 use crate::link::{Change, NamespaceId, Namespaces, path_cost};
+use crate::port::packet::Receivers;
 use crate::port::{Device, Mover, PortError, Reception};
 use crate::switch::Switch;
 use crate::sys::ethtool::Speed;
 use crate::sys::slice;
 use crate::workers::Workers;
 
+use aside::drop_aside;
 use lines::{Line, LinkState};
 pub(crate) use outbox::Outbox;
 use poller::{Poller, Ready};
@@ -92,6 +96,8 @@ pub struct Daemon {
     workers: Option<Workers>,
     /// A device may have come or gone that they do not know of.
     is_rewired: bool,
+    /// Devices of ports that were removed, to be closed.
+    closing: Vec<Arc<Device>>,
     requests: Receiver<Request>,
     execute: Executor,
     /// What one wait found; kept for its memory.
@@ -116,9 +122,12 @@ impl Daemon {
         if let Some(why) = mover.fallback() {
             eprintln!("switchd: {why}; frames of taps are moved one by one");
         }
+        let of_packets = |port: &&PortConfig| port.kind == PortKind::Packet;
+        let count = config.ports.iter().filter(of_packets).count();
+        let receivers = Receivers::ahead(count, config.io);
         let mut opened = Vec::new();
         for port in &config.ports {
-            match Line::open(port, &mut namespaces, (config.io, config.offload)) {
+            match Line::open(port, &mut namespaces, (&receivers, config.offload)) {
                 Ok(line) => opened.push(line),
                 Err(error) => {
                     close(opened, &mut namespaces);
@@ -153,6 +162,7 @@ impl Daemon {
             outbox: Outbox::new(inputs.events),
             workers,
             is_rewired: false,
+            closing: Vec::new(),
             requests: inputs.requests,
             execute: inputs.execute,
             ready: Vec::new(),
@@ -422,7 +432,10 @@ impl Daemon {
             self.pour_tallies();
             let answer = (self.execute)(self, now, command);
             self.flush();
-            responder.answer(answer);
+            match std::mem::take(&mut self.closing) {
+                closing if closing.is_empty() => responder.answer(answer),
+                closing => drop_aside(closing, move || responder.answer(answer)),
+            }
         }
         // There may be more: after the next batches.
         self.poller.waker().wake();

@@ -137,6 +137,15 @@ impl Poller {
         Ok(())
     }
 
+    /// From now on nothing is heard of `device`, which may be closed later.
+    pub(super) fn remove_port(&self, device: &Device) {
+        if let Some(control) = device.control_descriptor() {
+            let _ = self.control.delete(control);
+        }
+        // ENOENT: forwarding threads had it.
+        let _ = self.epoll.delete(device.descriptor());
+    }
+
     /// From now on forwarding threads wake the loop.
     pub(super) fn add_bell(&self, bell: &Bell) -> io::Result<()> {
         let event = EpollEvent::new(EpollFlags::EPOLLIN, BELL);

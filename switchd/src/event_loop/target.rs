@@ -13,6 +13,7 @@ use super::{Daemon, line_of};
 use crate::config::{Config, PortConfig, PortKind, StaticMac, StpConfig};
 use crate::control::{Error, ErrorCode, PortFacts, Target};
 use crate::event::FlushReason;
+use crate::port::packet::Receivers;
 use crate::port::{Device, FRAME_LEN_MAX, PortError};
 use crate::switch::{Switch, SwitchError};
 
@@ -65,7 +66,10 @@ impl Daemon {
             // Forwarding threads let go of the device first.
             self.is_rewired = true;
             self.publish();
-            line.close(&mut self.namespaces);
+            if let Some(device) = line.close(&mut self.namespaces) {
+                self.poller.remove_port(&device);
+                self.closing.push(device);
+            }
         }
     }
 
@@ -139,7 +143,7 @@ impl Target for Daemon {
         let line = Line::open(
             &port,
             &mut self.namespaces,
-            (self.config.io, self.config.offload),
+            (&Receivers::none(self.config.io), self.config.offload),
         )
         .map_err(|error| not_opened(&error))?;
         self.connect(now, &port, line)?;

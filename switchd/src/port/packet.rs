@@ -7,6 +7,9 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::thread;
+
+use crossbeam_channel::{Receiver, bounded};
 
 use super::batch::{BATCH_MAX, Batch, Outgoing, Written};
 use super::intake::{Intake, receive_messages};
@@ -27,6 +30,54 @@ const SEND_BUFFER: libc::c_int = 4 << 20;
 
 /// Octets of frames of bridge protocols the kernel keeps: some 300 BPDUs.
 const CONTROL_BUFFER: libc::c_int = 256 << 10;
+
+/// Threads that make [`Receivers`], at most.
+const MAKERS_MAX: usize = 32;
+
+/// Sockets that receive, yet to be bound, made ahead and side by side: for a ring the kernel waits until all its processors
+/// have passed a quiet moment (RCU), some 12 ms, and for several at once it waits once.
+pub(crate) struct Receivers {
+    io: Io,
+    made: Receiver<io::Result<(OwnedFd, Intake)>>,
+}
+
+impl Receivers {
+    /// None is made before it is needed.
+    pub(crate) fn none(io: Io) -> Self {
+        Self::ahead(0, io)
+    }
+
+    /// `count` are being made while other things are done.
+    pub(crate) fn ahead(count: usize, io: Io) -> Self {
+        let (give, made) = bounded(count);
+        let makers = match io {
+            Io::Uring => count.min(MAKERS_MAX),
+            Io::Plain => 0,
+        };
+        for maker in 0..makers {
+            let share = count / makers + usize::from(maker < count % makers);
+            let give = give.clone();
+            let make = move || {
+                for _ in 0..share {
+                    // Who wanted them may have given up.
+                    let _ = give.send(receiver(io));
+                }
+            };
+            // Without a thread its share is made when it is needed.
+            let _ = thread::Builder::new().name("rings".to_owned()).spawn(make);
+        }
+        Self { io, made }
+    }
+
+    /// How frames are to be moved.
+    pub(crate) fn io(&self) -> Io {
+        self.io
+    }
+
+    fn next(&self) -> io::Result<(OwnedFd, Intake)> {
+        self.made.recv().unwrap_or_else(|_| receiver(self.io))
+    }
+}
 
 /// A packet port's socket, bound to one interface. When the interface goes, the socket is dropped, and made
 /// anew when one of that name returns.
@@ -61,7 +112,7 @@ impl Packet {
     pub(crate) fn open(
         link: &Link,
         home: &mut Namespace,
-        (io, offload): (Io, bool),
+        (receivers, offload): (&Receivers, bool),
     ) -> Result<Self, PortError> {
         if !link.is_ethernet {
             return Err(PortError::NotEthernet(link.name.clone()));
@@ -78,7 +129,7 @@ impl Packet {
             .set_up(link.index, home, true)
             .map_err(|error| PortError::new(&link.name, "set its interface up", error))
             .and_then(|()| {
-                sockets(link.index, io)
+                sockets(link.index, receivers)
                     .map_err(|error| PortError::new(&link.name, "open a packet socket", error))
             });
         match opened {
@@ -137,7 +188,7 @@ impl Packet {
     /// # Errors
     /// No descriptor, no memory, or the interface is gone.
     pub(crate) fn without_ring(&self, why: &'static str) -> io::Result<Self> {
-        let ([socket, sender, control], _) = sockets(self.index, Io::Plain)?;
+        let ([socket, sender, control], _) = sockets(self.index, &Receivers::none(Io::Plain))?;
         Ok(Self {
             socket,
             sender,
@@ -320,12 +371,11 @@ impl Found {
 }
 
 /// Packet sockets of interface `index`: one that receives data, one that sends them, and one for bridge protocols.
-fn sockets(index: u32, io: Io) -> io::Result<([OwnedFd; 3], Intake)> {
+fn sockets(index: u32, receivers: &Receivers) -> io::Result<([OwnedFd; 3], Intake)> {
     let control = prepare(Half::Control, (CONTROL_BUFFER, CONTROL_BUFFER))?;
     packet::bind(control.as_fd(), index)?;
     packet::set_urgent(control.as_fd())?;
-    let data = prepare(Half::Data, (RECEIVE_BUFFER, SEND_BUFFER))?;
-    let intake = Intake::new(data.as_fd(), io);
+    let (data, intake) = receivers.next()?;
     packet::bind(data.as_fd(), index)?;
     packet::join_promiscuous(data.as_fd(), index)?;
     let sender = packet::socket()?;
@@ -333,6 +383,13 @@ fn sockets(index: u32, io: Io) -> io::Result<([OwnedFd; 3], Intake)> {
     packet::set_buffers(sender.as_fd(), 0, SEND_BUFFER)?;
     packet::bind_to_send(sender.as_fd(), index)?;
     Ok(([data, sender, control], intake))
+}
+
+/// A socket that is to receive data, and how it does.
+fn receiver(io: Io) -> io::Result<(OwnedFd, Intake)> {
+    let socket = prepare(Half::Data, (RECEIVE_BUFFER, SEND_BUFFER))?;
+    let intake = Intake::new(socket.as_fd(), io);
+    Ok((socket, intake))
 }
 
 /// A socket that has yet to be bound.
