@@ -1,7 +1,8 @@
 //! What takes long and nobody but the asker has to wait for.
 //!
 //! To remove a tap or to close a packet socket the kernel waits for its other processors, and for a tap for whoever else
-//! removes interfaces: tens of milliseconds as a rule, seconds on a busy machine. A loop that waited along would forward nothing and miss its neighbours' BPDUs.
+//! removes interfaces: tens of milliseconds as a rule, seconds on a busy machine. A loop that waited along would forward
+//! nothing and miss its neighbours' BPDUs.
 
 use std::thread;
 
@@ -36,16 +37,21 @@ where
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use crossbeam_channel::{Receiver, Sender};
 
     use super::*;
 
-    /// Goes only when it is told to.
+    /// Longer than any thread is kept from running.
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    /// Goes only when it is told to; who waits for it before that, fails.
     struct Slow(Receiver<()>);
 
     impl Drop for Slow {
         fn drop(&mut self) {
-            self.0.recv().unwrap();
+            self.0.recv_timeout(PATIENCE).unwrap();
         }
     }
 
@@ -57,6 +63,6 @@ mod tests {
         // Here already, although it cannot have gone yet.
         assert!(told.is_empty());
         allow.send(()).unwrap();
-        told.recv().unwrap();
+        told.recv_timeout(PATIENCE).unwrap();
     }
 }

@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::io;
+use std::ops::Range;
 use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -149,16 +150,9 @@ fn receive_slots(
                 arrivals[count] = Some(arrival);
                 octets += arrival.len;
                 // One place behind those that are to be taken from the queue.
-                if queued > 0 {
-                    let run = count - queued..count;
-                    lost += take_queued(
-                        socket,
-                        &mut places[run.clone()],
-                        messages,
-                        &mut arrivals[run],
-                    );
-                    queued = 0;
-                }
+                let run = count - queued..count;
+                lost += take_queued(socket, run, &mut places, messages, &mut arrivals);
+                queued = 0;
                 count += 1;
             }
             Slot::Cut => lost += 1,
@@ -166,12 +160,7 @@ fn receive_slots(
         }
     }
     let run = count - queued..count;
-    lost += take_queued(
-        socket,
-        &mut places[run.clone()],
-        messages,
-        &mut arrivals[run],
-    );
+    lost += take_queued(socket, run, &mut places, messages, &mut arrivals);
     let is_losing = taker.is_losing() || count == BATCH_MAX;
     drop(taker);
     if count == 0 {
@@ -190,13 +179,16 @@ fn receive_slots(
     batch.miss(lost);
 }
 
-/// Receives from the socket's queue the frames that the ring says are there, one for each place; how many were not.
+/// Receives from the socket's queue the frames that the ring says are there, one for each place of `run`; how many were
+/// not.
 fn take_queued(
     socket: BorrowedFd<'_>,
+    run: Range<usize>,
     places: &mut [&mut [u8]],
     messages: &mut Messages,
     arrivals: &mut [Option<Arrival>],
 ) -> u64 {
+    let (places, arrivals) = (&mut places[run.clone()], &mut arrivals[run]);
     let mut next = 0;
     let mut refusals = 0;
     while next < places.len() {
