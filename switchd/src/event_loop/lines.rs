@@ -3,6 +3,7 @@
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::sync::Arc;
+use std::thread;
 
 use pnet_base::MacAddr;
 use stp::PortNumber;
@@ -15,7 +16,7 @@ use crate::port::given;
 use crate::port::packet::{Packet, Receivers};
 use crate::port::stream::Stream;
 use crate::port::tap::{Place, Tap};
-use crate::port::{Device, PortError};
+use crate::port::{Device, FanOut, PortError};
 use crate::sys::ethtool::{self, Speed};
 use crate::workers::Tally;
 
@@ -392,6 +393,30 @@ impl Line {
             }
         }
         drops
+    }
+
+    /// Has a packet port send for others, if that was found to be worth it. The kernel may take long for that, so it is
+    /// done on a thread of its own.
+    pub(super) fn attach_copies(&self, fan_out: &Arc<FanOut>) {
+        let Some(device) = &self.device else {
+            return;
+        };
+        if !matches!(&**device, Device::Packet(packet) if packet.copies().is_wanted()) {
+            return;
+        }
+        let (fan_out, device) = (Arc::clone(fan_out), Arc::clone(device));
+        let name = self.name.clone();
+        let attach = move || {
+            if let Device::Packet(packet) = &*device
+                && let Err(why) = fan_out.attach(packet)
+            {
+                eprintln!("switchd: port {name}: {why}; floods leave port by port");
+            }
+        };
+        // Without a thread floods leave port by port, as before.
+        let _ = thread::Builder::new()
+            .name("copies".to_owned())
+            .spawn(attach);
     }
 
     /// Leaves somebody's interface as it was found. The device that is left is closed by dropping it, which may take the

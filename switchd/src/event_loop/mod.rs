@@ -17,7 +17,7 @@ use pnet_base::MacAddr;
 use stp::PortNumber;
 
 use crate::clock::Clock;
-use crate::config::{Config, PortConfig, PortKind};
+use crate::config::{Config, Io, PortConfig, PortKind};
 use crate::control::{Command, Error, EventSink, Reply, Request};
 use crate::counters::DropReason;
 use crate::link::{Change, NamespaceId, Namespaces, path_cost};
@@ -118,7 +118,10 @@ impl Daemon {
         let mut namespaces = Namespaces::new().map_err(system("open rtnetlink"))?;
         let poller = Poller::new(inputs.waker, inputs.signals, config.workers == 0)
             .map_err(system("wait for events"))?;
-        let mover = Mover::new(config.io);
+        let mut mover = Mover::new(config.io);
+        if config.workers == 0 && config.io == Io::Uring {
+            mover.fan_out();
+        }
         if let Some(why) = mover.fallback() {
             eprintln!("switchd: {why}; frames of taps are moved one by one");
         }
@@ -233,12 +236,23 @@ impl Daemon {
                 Ready::Wake | Ready::Stop => return Ok(false),
             }
             self.expire(now);
+            self.attach_copies();
             if self.look_at.is_some_and(|due| due <= now) {
                 self.look(now);
             }
         }
         self.ready = ready;
         Ok(true)
+    }
+
+    /// Has ports send for others where the last batches were worth it.
+    fn attach_copies(&self) {
+        let Some(fan_out) = self.mover.copies().filter(|fan_out| fan_out.take_wish()) else {
+            return;
+        };
+        for line in self.lines.iter().flatten() {
+            line.attach_copies(fan_out);
+        }
     }
 
     /// Runs timers that are due.

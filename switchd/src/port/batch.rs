@@ -38,7 +38,7 @@ struct Received {
 }
 
 /// A frame of the batch in the form it leaves by one port.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Outgoing {
     frame: usize,
     strip: bool,
@@ -233,6 +233,12 @@ impl Batch {
         ]
     }
 
+    /// Octets that `outgoing` has on the wire.
+    pub(crate) fn octets_of(&self, outgoing: &Outgoing) -> usize {
+        let received = &self.frames[outgoing.frame];
+        received.len.saturating_add_signed(outgoing.shift())
+    }
+
     /// What is left to do to `outgoing`, if anything.
     pub(crate) fn unfinished(&self, outgoing: &Outgoing) -> Option<Offload> {
         let offload = self.frames[outgoing.frame].offload;
@@ -243,7 +249,7 @@ impl Batch {
     /// header.
     pub(crate) fn written(&self, outgoing: &Outgoing, header_len: usize) -> Written<'_> {
         let received = &self.frames[outgoing.frame];
-        let octets = received.len.saturating_add_signed(outgoing.shift());
+        let octets = self.octets_of(outgoing);
         let end = received.start + received.len;
         let mut written = Written {
             head: [0; HEAD_LEN_MAX],

@@ -3,6 +3,7 @@
 pub(crate) mod batch;
 pub(crate) mod datagram;
 mod error;
+mod fan_out;
 pub mod framing;
 pub(crate) mod given;
 mod headers;
@@ -23,6 +24,7 @@ use std::os::fd::BorrowedFd;
 pub use batch::FRAME_LEN_MAX;
 pub(crate) use batch::Outgoing;
 pub use error::PortError;
+pub(crate) use fan_out::FanOut;
 pub(crate) use mover::{Leaving, Mover};
 
 use crate::counters::DropReason;
@@ -120,7 +122,14 @@ impl Sent {
 
     /// Counts a frame that the kernel did not take; the counter, if frames behind it meet the same.
     fn refused(&mut self, error: io::Error) -> Option<&mut u64> {
-        let (counter, stops) = match error.raw_os_error() {
+        let (counter, stops) = self.reason(error.raw_os_error());
+        *counter += 1;
+        stops.then_some(counter)
+    }
+
+    /// What counts frames that the kernel refuses with `error`, and whether frames behind meet the same.
+    fn reason(&mut self, error: Option<i32>) -> (&mut u64, bool) {
+        match error {
             Some(libc::EAGAIN | libc::ENOBUFS | libc::ENOMEM) => (&mut self.full, true),
             Some(
                 libc::ENETDOWN
@@ -134,9 +143,7 @@ impl Sent {
             ) => (&mut self.down, true),
             Some(UNFINISHED) => (&mut self.unfinished, false),
             _ => (&mut self.refused, false),
-        };
-        *counter += 1;
-        stops.then_some(counter)
+        }
     }
 }
 

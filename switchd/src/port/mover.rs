@@ -1,10 +1,12 @@
 //! Moving frames between ports: what one thread needs for it.
 
 use std::io;
+use std::sync::Arc;
 
 use stp::PortNumber;
 
 use super::batch::{Batch, Outgoing};
+use super::fan_out::{FanOut, Gathered};
 use super::segment::Segmenter;
 use super::{Device, Reception, Sent};
 use crate::config::Io;
@@ -19,6 +21,8 @@ pub(crate) struct Mover {
     batch: Box<Batch>,
     segmenter: Segmenter,
     messages: Messages,
+    /// Copies made by the kernel, where one thread has all ports.
+    fan_out: Option<Arc<FanOut>>,
     /// Why there is no ring although one was wanted.
     fallback: Option<String>,
 }
@@ -62,8 +66,20 @@ impl Mover {
             batch: Box::new(Batch::new()),
             segmenter: Segmenter::default(),
             messages: Messages::new(),
+            fan_out: None,
             fallback,
         }
+    }
+
+    /// From here on frames that leave alike by several packet ports may be copied by the kernel. Nobody else may send by
+    /// these ports then.
+    pub(crate) fn fan_out(&mut self) {
+        self.fan_out = Some(Arc::default());
+    }
+
+    /// What makes these copies, if that is wanted.
+    pub(crate) fn copies(&self) -> Option<&Arc<FanOut>> {
+        self.fan_out.as_ref()
     }
 
     /// Whether frames of taps are moved by io_uring.
@@ -135,6 +151,7 @@ impl Mover {
         let (batch, segmenter) = (&*self.batch, &mut self.segmenter);
         let messages = &mut self.messages;
         let mut writes = self.ring.as_mut().map(Ring::writes);
+        let mut gathered = self.fan_out.as_deref().map(Gathered::new);
         let mut count = Tally::new(&mut count);
         for (port, device, leaving) in leaving {
             let sent = match (device, &mut writes) {
@@ -145,6 +162,11 @@ impl Mover {
                 }
                 (Some(Device::Tap(tap)), None) => tap.transmit(batch, leaving, segmenter),
                 (Some(Device::Packet(packet)), _) => {
+                    if let (Some(gathered), Leaving::Relayed(queue)) = (&mut gathered, leaving)
+                        && gathered.add(port, packet, queue)
+                    {
+                        continue;
+                    }
                     packet.transmit(batch, leaving, segmenter, messages)
                 }
                 (Some(Device::Stream(stream)), _) => stream.transmit(batch, leaving, segmenter),
@@ -154,6 +176,11 @@ impl Mover {
                 (None, _) => Sent::nowhere(leaving.frames()),
             };
             count.add(port, sent);
+        }
+        if let Some(gathered) = gathered {
+            gathered.send(batch, segmenter, messages, |port, sent| {
+                count.add(port, sent);
+            });
         }
         if let Some(mut writes) = writes {
             writes.run(|slot, octets, result| count.report(slot, octets, result));

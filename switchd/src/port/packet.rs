@@ -12,6 +12,7 @@ use std::thread;
 use crossbeam_channel::{Receiver, bounded};
 
 use super::batch::{BATCH_MAX, Batch, Outgoing, Written};
+use super::fan_out::Copies;
 use super::intake::{Intake, receive_messages};
 use super::offload::HEADER_LEN;
 use super::segment::Segmenter;
@@ -93,6 +94,7 @@ pub(crate) struct Packet {
     /// Frames leave finished.
     finishes: bool,
     intake: Intake,
+    copies: Copies,
 }
 
 /// How the interface was found, to leave it so.
@@ -141,6 +143,7 @@ impl Packet {
                 found,
                 finishes: !offload,
                 intake,
+                copies: Copies::default(),
             }),
             Err(error) => {
                 found.restore(link.index, home);
@@ -165,7 +168,23 @@ impl Packet {
         } else {
             "offloads: all"
         };
-        format!("packet socket, {}, virtio-net header, {leave}", self.intake)
+        let (intake, copies) = (&self.intake, &self.copies);
+        format!("packet socket, {intake}, virtio-net header, {leave}{copies}")
+    }
+
+    /// Whether the kernel copies what leaves here to other ports.
+    pub(crate) fn copies(&self) -> &Copies {
+        &self.copies
+    }
+
+    /// The socket that relayed frames leave by.
+    pub(super) fn sender(&self) -> BorrowedFd<'_> {
+        self.sender.as_fd()
+    }
+
+    /// Whether frames leave as they are, finished or not.
+    pub(super) fn takes_unfinished(&self) -> bool {
+        !self.finishes
     }
 
     /// Why frames are not received by a ring, although that was wanted.
@@ -194,6 +213,7 @@ impl Packet {
             sender,
             control,
             intake: Intake::without_ring(Some(why.to_owned())),
+            copies: Copies::default(),
             ..*self
         })
     }
@@ -241,16 +261,27 @@ impl Packet {
         messages: &mut Messages,
     ) -> Sent {
         match leaving {
-            Leaving::Relayed(queue) => {
-                let way = Way {
-                    socket: self.sender.as_fd(),
-                    header_len: HEADER_LEN,
-                    finishes: self.finishes,
-                };
-                way.transmit(batch, queue, segmenter, messages)
-            }
+            Leaving::Relayed(queue) => self.relay(batch, queue, segmenter, messages),
             Leaving::Own(frame) => send_own(self.control.as_fd(), HEADER_LEN, frame, messages),
         }
+    }
+}
+
+impl Packet {
+    /// Sends frames of the batch.
+    pub(super) fn relay(
+        &self,
+        batch: &Batch,
+        queue: &[Outgoing],
+        segmenter: &mut Segmenter,
+        messages: &mut Messages,
+    ) -> Sent {
+        let way = Way {
+            socket: self.sender.as_fd(),
+            header_len: HEADER_LEN,
+            finishes: self.finishes,
+        };
+        way.transmit(batch, queue, segmenter, messages)
     }
 }
 

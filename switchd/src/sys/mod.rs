@@ -5,6 +5,7 @@
 
 #[cfg(test)]
 pub(crate) mod allocations;
+pub(crate) mod copies;
 pub(crate) mod ethtool;
 pub(crate) mod inherited;
 pub(crate) mod mmsg;

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod fallbacks;
+mod floods;
 mod qemu;
 mod sockets;
 #[path = "../support/mod.rs"]
