@@ -144,6 +144,8 @@ struct Bystanders {
 fn wires(here: &Namespace) -> (Wire, Wire) {
     let wire = |name| {
         let wire = Wire::new(here, name);
+        // Room for seconds: whoever reads it may have to wait that long for a processor, beside all the other tests.
+        here.ip(&format!("link set {name} txqueuelen 10000"));
         here.ip(&format!("link set {name} up"));
         wire
     };
