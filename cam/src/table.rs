@@ -91,6 +91,12 @@ impl<P: Copy + Ord> MacTable<P> {
         learned
     }
 
+    /// Counts one more frame that showed a station which [`learn`](Self::learn) has just found
+    /// [`Refreshed`](Learned::Refreshed), at the same instant: all else it would do is done.
+    pub fn count_refreshed(&mut self) {
+        self.stats.refreshed += 1;
+    }
+
     /// Refreshes the dynamic entry of `address` in `vlan` if it is held, and by `port`; says whether. Else nothing changes:
     /// what has become of the station since it was seen there is known better here.
     pub fn confirm(&mut self, now: Duration, vlan: VlanId, address: MacAddr, port: P) -> bool {

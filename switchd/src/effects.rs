@@ -15,15 +15,26 @@ use crate::port_name::PortName;
 use crate::ports::Ports;
 use crate::switch::{Port, Switch};
 use crate::tag::Relayed;
+use crate::train::Track;
 use crate::trees::{Deeds, Engine, TreeProtocol, wire};
 
 impl Switch {
     /// Takes one frame from `port` through the switch. Frames of unknown ports are ignored. Daemon and
     /// simulation both take this road. No allocation, no clock, no I/O but what `out` does.
     pub fn receive(&mut self, now: Duration, port: PortNumber, frame: &[u8], out: &mut impl Ports) {
-        let Some(counters) = self.counters_mut(port) else {
-            return;
-        };
+        self.receive_first(now, port, frame, out);
+    }
+
+    /// The same. The frame's way, if that is the way of whatever comes behind it with the same addresses and tag.
+    #[inline]
+    pub(crate) fn receive_first(
+        &mut self,
+        now: Duration,
+        port: PortNumber,
+        frame: &[u8],
+        out: &mut impl Ports,
+    ) -> Option<Track> {
+        let counters = self.counters_mut(port)?;
         counters.received(frame.len());
         let decision = self.forward(now, port, frame);
         if let Some(lesson) = &decision.learned {
@@ -42,7 +53,13 @@ impl Switch {
                     }
                     Egress::Port { port, tagged } => {
                         out.transmit(port, relayed(tagged));
-                        None
+                        let tag = tagged.then_some(tag);
+                        let lesson = decision.learned.map(|lesson| lesson.learned);
+                        return (lesson == Some(Learned::Refreshed)).then_some(Track {
+                            port,
+                            strip,
+                            tag,
+                        });
                     }
                     Egress::Flood(kind) => self.flood(now, port, (tag.vid, kind), relayed, out),
                 }
@@ -54,6 +71,7 @@ impl Switch {
         if let (Some(reason), Some(counters)) = (reason, self.counters_mut(port)) {
             counters.dropped(reason, 1);
         }
+        None
     }
 
     /// Hands a frame to all ports of its VLAN, if storm control lets it pass.

@@ -35,6 +35,7 @@ mod switch;
 #[expect(unsafe_code, reason = "the project's system calls have one address")]
 mod sys;
 pub mod tag;
+mod train;
 mod trees;
 pub mod vlan;
 mod vlan_set;

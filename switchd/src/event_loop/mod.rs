@@ -26,6 +26,7 @@ use crate::port::{Device, Mover, PortError, Reception};
 use crate::switch::Switch;
 use crate::sys::ethtool::Speed;
 use crate::sys::slice;
+use crate::train::Train;
 use crate::workers::Workers;
 
 use aside::drop_aside;
@@ -330,10 +331,13 @@ impl Daemon {
 
     /// The batch, received from `port`, through the switch, from frame `first` on.
     fn carry(&mut self, now: Duration, port: PortNumber, first: usize) {
+        let mut train = Train::default();
         for frame in first..self.mover.batch().len() {
             self.outbox.set_frame(frame);
             let octets = self.mover.batch().frame(frame);
-            self.switch.receive(now, port, octets, &mut self.outbox);
+            let outbox = &mut self.outbox;
+            self.switch
+                .receive_in(&mut train, now, port, octets, outbox);
         }
         for (reason, frames) in self.mover.batch_mut().take_drops() {
             count_drops(&mut self.switch, port, reason, frames);

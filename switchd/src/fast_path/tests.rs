@@ -11,6 +11,7 @@ use crate::event::{Event, FlushReason};
 use crate::meter::{BIT_RATE_MIN, BitRate, RateLimits};
 use crate::protect::{StormControl, StormRate};
 use crate::switch::{PortSettings, SwitchConfig};
+use crate::train::Train;
 use crate::trees::{Instances, TreeProtocol};
 use crate::vlan::PortMode;
 use crate::vlan_set::VlanSet;
@@ -319,6 +320,31 @@ impl Pair {
     }
 }
 
+/// Frames that come in one batch: a few, over and over, with payloads of different lengths.
+fn batches() -> impl Strategy<Value = (u16, Vec<Vec<u8>>)> {
+    let few = proptest::collection::vec(frames(), 1..4);
+    let turns = proptest::collection::vec((any::<prop::sample::Index>(), 0..4_usize), 1..12);
+    (1..=PORTS, few, turns).prop_map(|(port, few, turns)| {
+        let frame = |(which, longer): (prop::sample::Index, usize)| {
+            let mut frame = which.get(&few).clone();
+            frame.extend(std::iter::repeat_n(9, longer));
+            frame
+        };
+        (port, turns.into_iter().map(frame).collect())
+    })
+}
+
+/// Everything that may be seen of a switch from outside.
+fn seen(switch: &Switch) -> impl PartialEq + std::fmt::Debug {
+    let counters: Vec<_> = switch.ports().map(|(_, port)| *port.counters()).collect();
+    (
+        counters,
+        switch.cam().stats(),
+        switch.deadline(),
+        switch.revision(),
+    )
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
 
@@ -423,5 +449,28 @@ fn a_station_that_talks_by_the_fast_path_alone_does_not_expire_and_a_silent_one_
         assert_eq!(knows(&pair, a), Some(n(1)), "{second}");
         // Exactly as long as without a fast path.
         assert_eq!(knows(&pair, silent).is_some(), second + 1 < 300, "{second}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_train_goes_where_its_frames_would_one_by_one_whatever_has_changed(
+        steps in proptest::collection::vec((operations(), batches()), 1..60),
+    ) {
+        let mut pair = Pair::new();
+        for (operation, (port, frames)) in steps {
+            pair.apply(operation);
+            let mut core = pair.switch.clone();
+            let (mut got, mut wanted) = (Effects::default(), Effects::default());
+            let mut train = Train::default();
+            for frame in &frames {
+                core.receive(pair.now, n(port), frame, &mut wanted);
+                pair.switch.receive_in(&mut train, pair.now, n(port), frame, &mut got);
+            }
+            prop_assert_eq!((&got.sent, got.events), (&wanted.sent, wanted.events));
+            prop_assert_eq!(seen(&pair.switch), seen(&core));
+        }
     }
 }

@@ -160,6 +160,16 @@ impl Batch {
             return;
         };
         let header = before.last_chunk().filter(|_| header_len > 0);
+        // A header that says nothing need not be read, nor written anew.
+        if header == Some(&[0; HEADER_LEN]) && tag.is_none() && len <= FRAME_LEN_MAX {
+            self.frames[self.len] = Received {
+                start: at + FRAME_AT,
+                len,
+                offload: Offload::default(),
+            };
+            self.len += 1;
+            return;
+        }
         let decoded = header.map_or(Ok(Offload::default()), |header| {
             Offload::decode(*header, frame)
         });
@@ -247,29 +257,40 @@ impl Batch {
 
     /// `outgoing` as it is written to a port with (`header_len` = [`HEADER_LEN`]) or without (0) virtio-net
     /// header.
+    #[inline]
     pub(crate) fn written(&self, outgoing: &Outgoing, header_len: usize) -> Written<'_> {
+        if outgoing.strip || outgoing.tag.is_some() {
+            return self.rewritten(outgoing, header_len);
+        }
         let received = &self.frames[outgoing.frame];
-        let octets = self.octets_of(outgoing);
         let end = received.start + received.len;
-        let mut written = Written {
+        Written {
             head: [0; HEAD_LEN_MAX],
             head_len: 0,
             body: &self.memory[received.start - header_len..end],
-            octets,
-        };
-        if !outgoing.strip && outgoing.tag.is_none() {
-            return written;
+            octets: received.len,
         }
-        let frame = &self.memory[received.start..end];
+    }
+
+    /// The same of a frame that loses its tag, gets one, or another.
+    #[inline(never)]
+    fn rewritten(&self, outgoing: &Outgoing, header_len: usize) -> Written<'_> {
+        let received = &self.frames[outgoing.frame];
+        let frame = &self.memory[received.start..received.start + received.len];
         let (addresses, rest) = frame.split_at(ADDRESSES_LEN);
         let header = received.offload.encode(outgoing.shift());
         let tag = outgoing.tag.as_ref().map_or(&[][..], |tag| &tag[..]);
+        let strip = if outgoing.strip { TAG_LEN } else { 0 };
+        let mut written = Written {
+            head: [0; HEAD_LEN_MAX],
+            head_len: 0,
+            body: &rest[strip..],
+            octets: self.octets_of(outgoing),
+        };
         for part in [&header[..header_len], addresses, tag] {
             written.head[written.head_len..written.head_len + part.len()].copy_from_slice(part);
             written.head_len += part.len();
         }
-        let strip = if outgoing.strip { TAG_LEN } else { 0 };
-        written.body = &rest[strip..];
         written
     }
 }
