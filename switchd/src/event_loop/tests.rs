@@ -137,6 +137,45 @@ fn frames_cost_no_allocation() {
     bench.join().unwrap();
 }
 
+/// Frames come and go as before when a switch has been busy for so long that its memory is pinned.
+#[test]
+fn a_busy_switch_pins_its_memory_and_relays_every_frame_as_it_came() {
+    /// Frames sent before the switch gets to them: several full batches, and fewer than a socket holds.
+    const BURST: usize = 4 * BATCH_MAX;
+    let busy = std::thread::spawn(|| {
+        let mut bench = Bench::new();
+        bench.carry(2, &frame(A, B));
+        let mut place = [0; 2048];
+        let mut receive = |host: &OwnedFd| {
+            let flags = MsgFlags::MSG_DONTWAIT;
+            nix::sys::socket::recv(host.as_raw_fd(), &mut place, flags)
+                .map(|len| place[..len].to_vec())
+        };
+        while receive(&bench.hosts[1]).is_ok() {}
+        let (mut bursts, mut pinned) = (0, 0);
+        while pinned < 3 {
+            assert!(bursts < 1000, "it is busy enough");
+            bursts += 1;
+            pinned += u32::from(bench.daemon.mover.has_pinned());
+            let numbered = |number: usize| [&frame(B, A)[..], &number.to_be_bytes()].concat();
+            for number in 0..BURST {
+                let host = bench.hosts[0].as_raw_fd();
+                send(host, &numbered(number), MsgFlags::empty()).unwrap();
+            }
+            let mut relayed = Vec::new();
+            while relayed.len() < BURST {
+                let now = Clock.now();
+                bench.daemon.outbox.set_now(now);
+                bench.daemon.receive(now, PortNumber::MIN);
+                relayed.extend(std::iter::from_fn(|| receive(&bench.hosts[1]).ok()));
+            }
+            assert_eq!(relayed, (0..BURST).map(numbered).collect::<Vec<_>>());
+        }
+        assert!(bursts > 100, "a switch that is hardly busy keeps small");
+    });
+    busy.join().unwrap();
+}
+
 /// The bench with a forwarding thread beside it, which the test plays.
 struct Beside {
     bench: Bench,

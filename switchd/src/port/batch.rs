@@ -125,6 +125,11 @@ impl Batch {
         self.len = 0;
     }
 
+    /// All memory of the places, for the kernel to keep at hand.
+    pub(crate) fn memory_mut(&mut self) -> &mut [u8] {
+        &mut self.memory
+    }
+
     /// Forgets the frames, and gives the places for new ones from a port with a virtio-net header of
     /// `header_len` octets, or none.
     pub(crate) fn places(&mut self, header_len: usize) -> [&mut [u8]; BATCH_MAX] {

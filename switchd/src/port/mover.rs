@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use stp::PortNumber;
 
-use super::batch::{Batch, Outgoing};
+use super::batch::{BATCH_MAX, Batch, Outgoing};
 use super::fan_out::{FanOut, Gathered};
 use super::segment::Segmenter;
 use super::{Device, Reception, Sent};
@@ -13,12 +13,18 @@ use crate::config::Io;
 use crate::sys::mmsg::Messages;
 use crate::sys::uring::Ring;
 
+/// So many full batches of taps, and it is worth to have the kernel keep the batch's memory at hand. Until then none of it
+/// is touched that is not used: a switch that is never busy keeps small.
+const WORTH_PINNING: u32 = 500;
+
 /// Memory for a batch of frames, and the ring that moves them. A thread has one of its own; devices are shared.
 #[derive(Debug)]
 pub(crate) struct Mover {
     ring: Option<Ring>,
     /// Boxed, to be exchanged for another.
     batch: Box<Batch>,
+    /// Full batches that taps have given, counted as far as [`WORTH_PINNING`].
+    full: u32,
     segmenter: Segmenter,
     messages: Messages,
     /// Copies made by the kernel, where one thread has all ports.
@@ -64,6 +70,7 @@ impl Mover {
         Self {
             ring,
             batch: Box::new(Batch::new()),
+            full: 0,
             segmenter: Segmenter::default(),
             messages: Messages::new(),
             fan_out: None,
@@ -80,6 +87,12 @@ impl Mover {
     /// What makes these copies, if that is wanted.
     pub(crate) fn copies(&self) -> Option<&Arc<FanOut>> {
         self.fan_out.as_ref()
+    }
+
+    /// Whether the kernel keeps the batch's memory at hand.
+    #[cfg(test)]
+    pub(crate) fn has_pinned(&self) -> bool {
+        self.ring.as_ref().is_some_and(Ring::has_pinned)
     }
 
     /// Whether frames of taps are moved by io_uring.
@@ -109,13 +122,28 @@ impl Mover {
     /// Receives at most a batch of frames; those of the batch before are forgotten.
     pub(crate) fn receive(&mut self, port: PortNumber, device: &Device) -> Reception {
         match (device, &mut self.ring) {
-            (Device::Tap(tap), Some(ring)) => tap.receive_by(ring, port, &mut self.batch),
+            (Device::Tap(tap), Some(ring)) => {
+                let reception = tap.receive_by(ring, port, &mut self.batch);
+                if self.full < WORTH_PINNING && self.batch.len() == BATCH_MAX {
+                    self.count_full();
+                }
+                reception
+            }
             (Device::Tap(tap), None) => tap.receive(&mut self.batch),
             (Device::Packet(packet), _) => packet.receive(&mut self.batch, &mut self.messages),
             (Device::Stream(stream), _) => stream.receive(&mut self.batch),
             (Device::Datagram(datagram), _) => {
                 datagram.receive(&mut self.batch, &mut self.messages)
             }
+        }
+    }
+
+    /// A tap has filled the batch. A kernel that may not pin memory is asked once.
+    #[cold]
+    fn count_full(&mut self) {
+        self.full += 1;
+        if let (WORTH_PINNING, Some(ring)) = (self.full, &mut self.ring) {
+            let _ = ring.pin(self.batch.memory_mut());
         }
     }
 
@@ -139,6 +167,9 @@ impl Mover {
 
     /// Takes another batch instead, and gives up the one it had.
     pub(crate) fn exchange(&mut self, batch: Box<Batch>) -> Box<Batch> {
+        if let Some(ring) = &mut self.ring {
+            ring.unpin();
+        }
         std::mem::replace(&mut self.batch, batch)
     }
 
