@@ -121,7 +121,7 @@ impl Daemon {
             .map_err(system("wait for events"))?;
         let mut mover = Mover::new(config.io);
         if config.workers == 0 && config.io == Io::Uring {
-            mover.fan_out();
+            mover.allow_copies();
         }
         if let Some(why) = mover.fallback() {
             eprintln!("switchd: {why}; frames of taps are moved one by one");
@@ -248,7 +248,7 @@ impl Daemon {
 
     /// Has ports send for others where the last batches were worth it.
     fn attach_copies(&self) {
-        let Some(fan_out) = self.mover.copies().filter(|fan_out| fan_out.take_wish()) else {
+        let Some(fan_out) = self.mover.fan_out().filter(|fan_out| fan_out.take_wish()) else {
             return;
         };
         for line in self.lines.iter().flatten() {

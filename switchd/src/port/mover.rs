@@ -80,12 +80,12 @@ impl Mover {
 
     /// From here on frames that leave alike by several packet ports may be copied by the kernel. Nobody else may send by
     /// these ports then.
-    pub(crate) fn fan_out(&mut self) {
+    pub(crate) fn allow_copies(&mut self) {
         self.fan_out = Some(Arc::default());
     }
 
-    /// What makes these copies, if that is wanted.
-    pub(crate) fn copies(&self) -> Option<&Arc<FanOut>> {
+    /// What makes these copies, if they are allowed.
+    pub(crate) fn fan_out(&self) -> Option<&Arc<FanOut>> {
         self.fan_out.as_ref()
     }
 

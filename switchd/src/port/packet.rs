@@ -265,9 +265,7 @@ impl Packet {
             Leaving::Own(frame) => send_own(self.control.as_fd(), HEADER_LEN, frame, messages),
         }
     }
-}
 
-impl Packet {
     /// Sends frames of the batch.
     pub(super) fn relay(
         &self,
