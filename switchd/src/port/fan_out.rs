@@ -123,6 +123,9 @@ fn place(copier: &Copier, packet: &Packet) -> io::Result<Place> {
 }
 
 fn in_words(error: io::Error) -> String {
+    if error.kind() == io::ErrorKind::PermissionDenied {
+        return "no copies by the kernel here: they take cap_bpf and cap_net_admin".to_owned();
+    }
     format!("no copies by the kernel here: {error}")
 }
 
