@@ -1,6 +1,7 @@
 //! The loop: waits for readiness or the next deadline, carries frames in batches, everything else between them.
 
 mod aside;
+mod busy;
 mod handed;
 mod lines;
 mod outbox;
@@ -30,6 +31,7 @@ use crate::train::Train;
 use crate::workers::Workers;
 
 use aside::drop_aside;
+use busy::{Busy, Wait};
 use lines::{Line, LinkState};
 pub(crate) use outbox::Outbox;
 use poller::{Poller, Ready};
@@ -91,6 +93,8 @@ pub struct Daemon {
     lines: Vec<Option<Line>>,
     namespaces: Namespaces,
     poller: Poller,
+    /// Ports that are not waited for.
+    busy: Busy,
     mover: Mover,
     outbox: Outbox,
     /// Forwarding threads, if there are any: they have the ports then.
@@ -162,6 +166,7 @@ impl Daemon {
             lines: Vec::new(),
             namespaces,
             poller,
+            busy: Busy::default(),
             mover,
             outbox: Outbox::new(inputs.events),
             workers,
@@ -212,9 +217,13 @@ impl Daemon {
         let mut ready = std::mem::take(&mut self.ready);
         ready.clear();
         let deadline = [self.switch.deadline(), self.look_at].into_iter().flatten();
-        let sleeps = self.workers.as_ref().is_none_or(Workers::lie_down);
+        let is_busy = !self.busy.is_empty();
+        let sleeps = !is_busy && self.workers.as_ref().is_none_or(Workers::lie_down);
         self.poller
             .wait(deadline.min(), sleeps, |what| ready.push(what))?;
+        if is_busy {
+            ready.extend(self.busy.ports().map(Ready::Port));
+        }
         if ready.contains(&Ready::Control) {
             self.control(Clock.now());
         }
@@ -278,13 +287,31 @@ impl Daemon {
             .get_mut(usize::from(port.get()))
             .and_then(Option::as_mut)
         else {
-            return;
+            return self.busy.forget(port);
         };
         let Some(device) = &line.device else {
-            return;
+            return self.busy.forget(port);
         };
         let reception = self.mover.receive(port, device);
+        let wait = self.busy.turned(port, self.mover.batch().len());
         self.received(now, port, 0, reception);
+        if wait != Wait::AsBefore {
+            self.set_waiting(port, wait == Wait::Begin);
+        }
+    }
+
+    /// Begins or stops to wait for frames of `port`.
+    #[cold]
+    fn set_waiting(&mut self, port: PortNumber, waits: bool) {
+        let line = line_of(&mut self.lines, port);
+        let Some(device) = line.and_then(|line| line.device.as_deref()) else {
+            return self.busy.forget(port);
+        };
+        if !waits {
+            self.poller.stop_waiting(device);
+        } else if self.poller.wait_again(port, device).is_err() {
+            self.busy.keep(port);
+        }
     }
 
     /// Carries the batch of the mover, received from `port`, from frame `first` on.

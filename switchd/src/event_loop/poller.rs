@@ -137,6 +137,22 @@ impl Poller {
         Ok(())
     }
 
+    /// Frames of `device` make it ready no more.
+    pub(super) fn stop_waiting(&self, device: &Device) {
+        // ENOENT: it was added to no poller.
+        let _ = self.epoll.delete(device.descriptor());
+    }
+
+    /// Frames of `port` make it ready again, those that are there already, too.
+    pub(super) fn wait_again(&self, port: PortNumber, device: &Device) -> io::Result<()> {
+        let event = EpollEvent::new(EpollFlags::EPOLLIN, u64::from(port.get()));
+        match self.epoll.add(device.descriptor(), event) {
+            // It is another device than the one that was stopped.
+            Err(nix::Error::EEXIST) => Ok(()),
+            result => Ok(result?),
+        }
+    }
+
     /// From now on nothing is heard of `device`, which may be closed later.
     pub(super) fn remove_port(&self, device: &Device) {
         if let Some(control) = device.control_descriptor() {

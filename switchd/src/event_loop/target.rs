@@ -61,6 +61,7 @@ impl Daemon {
         // It is only absent if it was never added.
         let _ = self.switch.remove_port(now, number, &mut self.outbox);
         self.mover.detach(number);
+        self.busy.forget(number);
         let line = self.lines.get_mut(usize::from(number.get()));
         if let Some(line) = line.and_then(Option::take) {
             // Forwarding threads let go of the device first.

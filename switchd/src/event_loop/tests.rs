@@ -176,6 +176,57 @@ fn a_busy_switch_pins_its_memory_and_relays_every_frame_as_it_came() {
     busy.join().unwrap();
 }
 
+#[test]
+fn a_busy_port_is_not_waited_for_until_it_is_empty() {
+    const BURST: u64 = 100;
+    let bench = std::thread::spawn(|| {
+        let mut bench = Bench::new();
+        let daemon = &mut bench.daemon;
+        let count = |daemon: &Daemon| {
+            let port = daemon.switch.port(PortNumber::MIN).unwrap();
+            port.counters().received_frames
+        };
+        let burst = || {
+            for _ in 0..BURST {
+                let sent = send(bench.hosts[0].as_raw_fd(), &frame(B, A), MsgFlags::empty());
+                sent.unwrap();
+            }
+        };
+        let (mut turns, mut busy_turns) = (0, 0);
+        for round in 1..=3 {
+            burst();
+            while count(daemon) < round * BURST || !daemon.busy.is_empty() {
+                assert!(daemon.turn().unwrap());
+                turns += 1;
+                assert!(turns < 100, "its frames are not heard of");
+                busy_turns += u32::from(!daemon.busy.is_empty());
+            }
+        }
+        assert!(busy_turns > 0, "many frames make it busy");
+        assert!(count(daemon) < 4 * BURST);
+        // Gone while it is busy, and another of its number comes.
+        burst();
+        while daemon.busy.is_empty() {
+            assert!(daemon.turn().unwrap());
+        }
+        let now = Clock.now();
+        let again = daemon.config.ports[0].clone();
+        daemon.remove_port(now, PortNumber::MIN).unwrap();
+        assert!(daemon.busy.is_empty());
+        daemon.closing.clear();
+        daemon.add_port(now, again).unwrap();
+        let link = daemon.namespaces.home_mut().by_name("p1").unwrap();
+        let host = packet::socket().unwrap();
+        packet::bind(host.as_fd(), link.unwrap().index).unwrap();
+        let before = count(daemon);
+        send(host.as_raw_fd(), &frame(B, A), MsgFlags::empty()).unwrap();
+        while count(daemon) == before {
+            assert!(daemon.turn().unwrap());
+        }
+    });
+    bench.join().unwrap();
+}
+
 /// The bench with a forwarding thread beside it, which the test plays.
 struct Beside {
     bench: Bench,
