@@ -22,7 +22,7 @@ use crate::config::{Config, Io, PortConfig, PortKind};
 use crate::control::{Command, Error, EventSink, Reply, Request};
 use crate::counters::DropReason;
 use crate::link::{Change, NamespaceId, Namespaces, path_cost};
-use crate::port::packet::Receivers;
+use crate::port::receivers::Receivers;
 use crate::port::{Device, Mover, PortError, Reception};
 use crate::switch::Switch;
 use crate::sys::ethtool::Speed;

@@ -13,7 +13,7 @@ use super::{Daemon, line_of};
 use crate::config::{Config, PortConfig, PortKind, StaticMac, StpConfig};
 use crate::control::{Error, ErrorCode, PortFacts, Target};
 use crate::event::FlushReason;
-use crate::port::packet::Receivers;
+use crate::port::receivers::Receivers;
 use crate::port::{Device, FRAME_LEN_MAX, PortError};
 use crate::switch::{Switch, SwitchError};
 

@@ -246,6 +246,7 @@ mod tests {
     use super::*;
     use crate::counters::DropReason;
     use crate::link::{Namespaces, Setting};
+    use crate::sys::halves::{Half, filter};
     use crate::sys::packet::Switch;
     use crate::sys::receive_ring::SLOTS;
 
@@ -271,7 +272,7 @@ mod tests {
             for option in [Switch::VnetHeader, Switch::Auxdata, Switch::IgnoreOutgoing] {
                 packet::turn_on(socket.as_fd(), option).unwrap();
             }
-            packet::filter(socket.as_fd(), packet::Half::Data).unwrap();
+            filter(socket.as_fd(), Half::Data).unwrap();
             packet::set_buffers(socket.as_fd(), queue, 0).unwrap();
             let intake = Intake::new(socket.as_fd(), io);
             packet::bind(socket.as_fd(), index).unwrap();

@@ -11,6 +11,7 @@ mod intake;
 mod mover;
 pub mod offload;
 pub(crate) mod packet;
+pub(crate) mod receivers;
 pub mod segment;
 mod socket_file;
 pub(crate) mod stream;

@@ -7,78 +7,17 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::thread;
-
-use crossbeam_channel::{Receiver, bounded};
 
 use super::batch::{BATCH_MAX, Batch, Outgoing, Written};
 use super::fan_out::Copies;
 use super::intake::{Intake, receive_messages};
 use super::offload::HEADER_LEN;
+use super::receivers::{Receivers, sockets};
 use super::segment::Segmenter;
 use super::{Leaving, PortError, Reception, Sent};
 use crate::config::Io;
 use crate::link::{ADDRESS_GENERATION_NONE, Link, Namespace, Setting};
 use crate::sys::mmsg::{Messages, Sends};
-use crate::sys::packet::{self, Half, Switch};
-
-/// Octets of frames the kernel keeps while we are busy elsewhere: some 60 super-frames, or 8,000 small ones.
-/// The default of 208 KiB is full with three super-frames.
-const RECEIVE_BUFFER: libc::c_int = 8 << 20;
-
-/// Octets of frames on their way out. A veth takes them at once; a NIC holds a ring full.
-const SEND_BUFFER: libc::c_int = 4 << 20;
-
-/// Octets of frames of bridge protocols the kernel keeps: some 300 BPDUs.
-const CONTROL_BUFFER: libc::c_int = 256 << 10;
-
-/// Threads that make [`Receivers`], at most.
-const MAKERS_MAX: usize = 32;
-
-/// Sockets that receive, yet to be bound, made ahead and side by side: for a ring the kernel waits until all its processors
-/// have passed a quiet moment (RCU), some 12 ms, and for several at once it waits once.
-pub(crate) struct Receivers {
-    io: Io,
-    made: Receiver<io::Result<(OwnedFd, Intake)>>,
-}
-
-impl Receivers {
-    /// None is made before it is needed.
-    pub(crate) fn none(io: Io) -> Self {
-        Self::ahead(0, io)
-    }
-
-    /// `count` are being made while other things are done.
-    pub(crate) fn ahead(count: usize, io: Io) -> Self {
-        let (give, made) = bounded(count);
-        let makers = match io {
-            Io::Uring => count.min(MAKERS_MAX),
-            Io::Plain => 0,
-        };
-        for maker in 0..makers {
-            let share = count / makers + usize::from(maker < count % makers);
-            let give = give.clone();
-            let make = move || {
-                for _ in 0..share {
-                    // Who wanted them may have given up.
-                    let _ = give.send(receiver(io));
-                }
-            };
-            // Without a thread its share is made when it is needed.
-            let _ = thread::Builder::new().name("rings".to_owned()).spawn(make);
-        }
-        Self { io, made }
-    }
-
-    /// How frames are to be moved.
-    pub(crate) fn io(&self) -> Io {
-        self.io
-    }
-
-    fn next(&self) -> io::Result<(OwnedFd, Intake)> {
-        self.made.recv().unwrap_or_else(|_| receiver(self.io))
-    }
-}
 
 /// A packet port's socket, bound to one interface. When the interface goes, the socket is dropped, and made
 /// anew when one of that name returns.
@@ -397,37 +336,4 @@ impl Found {
             let _ = home.set(index, Setting::AddressGeneration(mode));
         }
     }
-}
-
-/// Packet sockets of interface `index`: one that receives data, one that sends them, and one for bridge protocols.
-fn sockets(index: u32, receivers: &Receivers) -> io::Result<([OwnedFd; 3], Intake)> {
-    let control = prepare(Half::Control, (CONTROL_BUFFER, CONTROL_BUFFER))?;
-    packet::bind(control.as_fd(), index)?;
-    packet::set_urgent(control.as_fd())?;
-    let (data, intake) = receivers.next()?;
-    packet::bind(data.as_fd(), index)?;
-    packet::join_promiscuous(data.as_fd(), index)?;
-    let sender = packet::socket()?;
-    packet::turn_on(sender.as_fd(), Switch::VnetHeader)?;
-    packet::set_buffers(sender.as_fd(), 0, SEND_BUFFER)?;
-    packet::bind_to_send(sender.as_fd(), index)?;
-    Ok(([data, sender, control], intake))
-}
-
-/// A socket that is to receive data, and how it does.
-fn receiver(io: Io) -> io::Result<(OwnedFd, Intake)> {
-    let socket = prepare(Half::Data, (RECEIVE_BUFFER, SEND_BUFFER))?;
-    let intake = Intake::new(socket.as_fd(), io);
-    Ok((socket, intake))
-}
-
-/// A socket that has yet to be bound.
-fn prepare(half: Half, (receive, send): (libc::c_int, libc::c_int)) -> io::Result<OwnedFd> {
-    let socket = packet::socket()?;
-    for option in [Switch::VnetHeader, Switch::Auxdata, Switch::IgnoreOutgoing] {
-        packet::turn_on(socket.as_fd(), option)?;
-    }
-    packet::filter(socket.as_fd(), half)?;
-    packet::set_buffers(socket.as_fd(), receive, send)?;
-    Ok(socket)
 }

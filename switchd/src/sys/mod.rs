@@ -7,6 +7,7 @@
 pub(crate) mod allocations;
 pub(crate) mod copies;
 pub(crate) mod ethtool;
+pub(crate) mod halves;
 pub(crate) mod inherited;
 pub(crate) mod mmsg;
 pub(crate) mod packet;

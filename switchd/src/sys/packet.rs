@@ -53,57 +53,6 @@ pub(crate) fn turn_on(socket: BorrowedFd<'_>, option: Switch) -> io::Result<()> 
     set_option(socket, libc::SOL_PACKET, option, &on)
 }
 
-/// Which frames a packet socket receives. The two halves leave nothing out and nothing twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Half {
-    /// Those to addresses of bridge protocols: 01-80-C2-00-00-00 to 0F (802.1Q Table 8-1), and 01-00-0C-CC-CC-CD,
-    /// where trees of single VLANs speak.
-    Control,
-    /// All others.
-    Data,
-}
-
-impl Half {
-    /// The filter as a program of the kernel's classic machine (`linux/filter.h`): destination in two loads.
-    fn program(self) -> [libc::sock_filter; 9] {
-        const LOAD_WORD: u16 = 0x20;
-        const LOAD_HALF: u16 = 0x28;
-        const IF_EQUAL: u16 = 0x15;
-        const IF_AT_LEAST: u16 = 0x35;
-        const RETURN: u16 = 0x06;
-        let step = |code, jt, jf, k| libc::sock_filter { code, jt, jf, k };
-        let (control, data) = match self {
-            Self::Control => (u32::MAX, 0),
-            Self::Data => (0, u32::MAX),
-        };
-        [
-            step(LOAD_WORD, 0, 0, 0),
-            step(IF_EQUAL, 0, 2, 0x0180_c200),
-            step(LOAD_HALF, 0, 0, 4),
-            step(IF_AT_LEAST, 4, 3, 0x0010),
-            step(IF_EQUAL, 0, 3, 0x0100_0ccc),
-            step(LOAD_HALF, 0, 0, 4),
-            step(IF_EQUAL, 0, 1, 0xcccd),
-            step(RETURN, 0, 0, control),
-            step(RETURN, 0, 0, data),
-        ]
-    }
-}
-
-/// From here on the socket receives `half` only.
-///
-/// # Errors
-/// `ENOMEM`.
-pub(crate) fn filter(socket: BorrowedFd<'_>, half: Half) -> io::Result<()> {
-    let mut program = half.program();
-    let program = libc::sock_fprog {
-        len: libc::c_ushort::try_from(program.len()).expect("it is 9"),
-        filter: program.as_mut_ptr(),
-    };
-    // The kernel copies the program, which lives until this returns.
-    set_option(socket, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program)
-}
-
 /// What the socket sends goes before what others send, where the interface has a queue (`TC_PRIO_CONTROL`).
 ///
 /// # Errors
@@ -225,7 +174,7 @@ fn index_of(index: u32) -> io::Result<libc::c_int> {
     libc::c_int::try_from(index).map_err(|_| io::Error::from_raw_os_error(libc::ENODEV))
 }
 
-fn length_of<T>() -> libc::socklen_t {
+pub(super) fn length_of<T>() -> libc::socklen_t {
     libc::socklen_t::try_from(size_of::<T>()).expect("a small struct")
 }
 
@@ -236,7 +185,7 @@ pub(super) fn set_option<T>(
     value: &T,
 ) -> io::Result<()> {
     // SAFETY: the pointer and length describe `value`, which outlives the call and is only read; the
-    // callers above pass the type that the option has.
+    // callers in this module and its neighbours pass the type that the option has.
     check(unsafe {
         libc::setsockopt(
             socket.as_raw_fd(),
@@ -247,71 +196,4 @@ pub(super) fn set_option<T>(
         )
     })?;
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    /// What the kernel's machine does with the few instructions used here.
-    fn run(half: Half, frame: &[u8]) -> u32 {
-        let (program, mut at, mut loaded) = (half.program(), 0, 0);
-        loop {
-            let step = program[at];
-            let place = usize::try_from(step.k).unwrap_or(usize::MAX);
-            at += 1;
-            let jump = match step.code {
-                0x20 => {
-                    loaded = u32::from_be_bytes(frame[place..place + 4].try_into().unwrap());
-                    0
-                }
-                0x28 => {
-                    loaded = u32::from(u16::from_be_bytes([frame[place], frame[place + 1]]));
-                    0
-                }
-                0x15 if loaded == step.k => step.jt,
-                0x35 if loaded >= step.k => step.jt,
-                0x15 | 0x35 => step.jf,
-                0x06 => return step.k,
-                code => panic!("{code:#x}"),
-            };
-            at += usize::from(jump);
-        }
-    }
-
-    fn halves(destination: [u8; 6]) -> [u32; 2] {
-        [Half::Control, Half::Data].map(|half| run(half, &destination))
-    }
-
-    #[test]
-    fn addresses_of_bridge_protocols_are_control() {
-        for last in 0..=0x0f {
-            assert_eq!(halves([1, 0x80, 0xc2, 0, 0, last]), [u32::MAX, 0]);
-        }
-        assert_eq!(halves([1, 0, 0x0c, 0xcc, 0xcc, 0xcd]), [u32::MAX, 0]);
-        for data in [
-            [1, 0x80, 0xc2, 0, 0, 0x10],
-            [1, 0x80, 0xc2, 0, 1, 0],
-            [1, 0, 0x0c, 0xcc, 0xcc, 0xcc],
-            [0xff; 6],
-            [0; 6],
-        ] {
-            assert_eq!(halves(data), [0, u32::MAX]);
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn the_halves_leave_nothing_out_and_nothing_twice(
-            destination in prop_oneof![
-                any::<[u8; 6]>(),
-                any::<[u8; 2]>().prop_map(|[a, b]| [1, 0x80, 0xc2, 0, a, b]),
-                any::<[u8; 2]>().prop_map(|[a, b]| [1, 0, 0x0c, 0xcc, a, b]),
-            ],
-        ) {
-            let [control, data] = halves(destination);
-            prop_assert_eq!(control, !data);
-        }
-    }
 }

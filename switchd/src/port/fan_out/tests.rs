@@ -8,7 +8,7 @@ use tun_tap::{Iface, Mode};
 use super::*;
 use crate::config::Io;
 use crate::link::Namespaces;
-use crate::port::packet::Receivers;
+use crate::port::receivers::Receivers;
 use crate::tag::Relayed;
 
 /// Packet ports on taps, whose other ends are read by the test, and what moves frames to them.
