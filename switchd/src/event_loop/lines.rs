@@ -94,6 +94,9 @@ impl Line {
                 if let Some(why) = packet.fallback() {
                     eprintln!("switchd: port {name}: {why}; frames are received by recvmmsg");
                 }
+                if let Some(why) = packet.undivided() {
+                    eprintln!("switchd: port {name}: {why}; each frame is offered to two sockets");
+                }
                 let address = link.address.unwrap_or_else(MacAddr::zero);
                 (Device::Packet(packet), address)
             }

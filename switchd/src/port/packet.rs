@@ -12,7 +12,7 @@ use super::batch::{BATCH_MAX, Batch, Outgoing, Written};
 use super::fan_out::Copies;
 use super::intake::{Intake, receive_messages};
 use super::offload::HEADER_LEN;
-use super::receivers::{Receivers, sockets};
+use super::receivers::{Receivers, Sockets, sockets};
 use super::segment::Segmenter;
 use super::{Leaving, PortError, Reception, Sent};
 use crate::config::Io;
@@ -33,6 +33,8 @@ pub(crate) struct Packet {
     /// Frames leave finished.
     finishes: bool,
     intake: Intake,
+    /// Why each frame is offered to both sockets that receive, if it is.
+    undivided: Option<String>,
     copies: Copies,
 }
 
@@ -74,20 +76,25 @@ impl Packet {
                     .map_err(|error| PortError::new(&link.name, "open a packet socket", error))
             });
         match opened {
-            Ok(([socket, sender, control], intake)) => Ok(Self {
-                socket,
-                sender,
-                control,
-                index: link.index,
-                found,
-                finishes: !offload,
-                intake,
-                copies: Copies::default(),
-            }),
+            Ok(sockets) => Ok(Self::of(sockets, link.index, found, !offload)),
             Err(error) => {
                 found.restore(link.index, home);
                 Err(error)
             }
+        }
+    }
+
+    fn of(sockets: Sockets, index: u32, found: Found, finishes: bool) -> Self {
+        Self {
+            socket: sockets.data,
+            sender: sockets.sender,
+            control: sockets.control,
+            index,
+            found,
+            finishes,
+            intake: sockets.intake,
+            undivided: sockets.undivided,
+            copies: Copies::default(),
         }
     }
 
@@ -108,7 +115,11 @@ impl Packet {
             "offloads: all"
         };
         let (intake, copies) = (&self.intake, &self.copies);
-        format!("packet socket, {intake}, virtio-net header, {leave}{copies}")
+        let undivided = self.undivided.as_ref();
+        let offered = undivided.map_or_else(String::new, |why| {
+            format!(", frames offered to two sockets ({why})")
+        });
+        format!("packet socket, {intake}{offered}, virtio-net header, {leave}{copies}")
     }
 
     /// Whether the kernel copies what leaves here to other ports.
@@ -131,6 +142,11 @@ impl Packet {
         self.intake.fallback()
     }
 
+    /// Why the kernel offers each frame to two sockets, although that was not wanted.
+    pub(crate) fn undivided(&self) -> Option<&str> {
+        self.undivided.as_deref()
+    }
+
     /// Whether frames are received by a ring, which has to be looked after.
     pub(crate) fn has_ring(&self) -> bool {
         self.intake.has_ring()
@@ -146,14 +162,10 @@ impl Packet {
     /// # Errors
     /// No descriptor, no memory, or the interface is gone.
     pub(crate) fn without_ring(&self, why: &'static str) -> io::Result<Self> {
-        let ([socket, sender, control], _) = sockets(self.index, &Receivers::none(Io::Plain))?;
+        let sockets = sockets(self.index, &Receivers::none(Io::Plain))?;
         Ok(Self {
-            socket,
-            sender,
-            control,
             intake: Intake::without_ring(Some(why.to_owned())),
-            copies: Copies::default(),
-            ..*self
+            ..Self::of(sockets, self.index, self.found, self.finishes)
         })
     }
 
@@ -335,5 +347,41 @@ impl Found {
         if let Some(mode) = self.address_generation {
             let _ = home.set(index, Setting::AddressGeneration(mode));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::sched::{CloneFlags, unshare};
+    use tun_tap::{Iface, Mode};
+
+    use super::*;
+    use crate::link::Namespaces;
+
+    #[test]
+    fn a_port_says_why_its_sockets_are_no_group_and_nothing_where_that_was_wanted() {
+        let apart = std::thread::spawn(|| {
+            unshare(CloneFlags::CLONE_NEWNET).expect("tests of ports need root");
+            let _wire = Iface::without_packet_info("w1", Mode::Tap).unwrap();
+            let mut namespaces = Namespaces::new().unwrap();
+            let home = namespaces.home_mut();
+            let link = home.by_name("w1").unwrap().unwrap();
+            for io in [Io::Uring, Io::Plain] {
+                let receivers = Receivers::none(io);
+                let port = Packet::open(&link, home, (&receivers, true)).unwrap();
+                assert!(!port.describe().contains("two sockets"));
+                let refused = Sockets {
+                    undivided: Some("no group of sockets here: it is full".to_owned()),
+                    ..sockets(link.index, &receivers).unwrap()
+                };
+                let port = Packet::of(refused, link.index, port.found, false);
+                let said = port.describe();
+                let wanted =
+                    ", frames offered to two sockets (no group of sockets here: it is full)";
+                assert!(said.contains(wanted), "{said}");
+                assert!(port.undivided().is_some());
+            }
+        });
+        apart.join().unwrap();
     }
 }

@@ -69,23 +69,48 @@ impl Receivers {
     }
 }
 
-/// Packet sockets of interface `index`: one that receives data, one that sends them, and one for bridge protocols. The first
-/// and the last are a group, however frames are moved.
-pub(super) fn sockets(index: u32, receivers: &Receivers) -> io::Result<([OwnedFd; 3], Intake)> {
+/// The sockets of a packet port, bound to its interface.
+pub(super) struct Sockets {
+    pub(super) data: OwnedFd,
+    pub(super) sender: OwnedFd,
+    pub(super) control: OwnedFd,
+    pub(super) intake: Intake,
+    /// Why the kernel offers each frame to both that receive, although that was not wanted.
+    pub(super) undivided: Option<String>,
+}
+
+/// Sockets of interface `index`. Those that receive are a group, but for [`Io::Plain`] and where the kernel refuses: there
+/// their filters stay, which costs time, and loses nothing.
+pub(super) fn sockets(index: u32, receivers: &Receivers) -> io::Result<Sockets> {
     // The older of the two, as a group needs it, whoever made it when.
     let (data, intake) = receivers.next()?;
     let control = prepare(Half::Control, (CONTROL_BUFFER, CONTROL_BUFFER))?;
     packet::bind(control.as_fd(), index)?;
     packet::set_urgent(control.as_fd())?;
     packet::bind(data.as_fd(), index)?;
-    // Where that is refused, the filters stay, and the kernel offers each frame to both: it costs time, and loses nothing.
-    let _ = halves::divide(data.as_fd(), control.as_fd());
+    let divided = match receivers.io {
+        Io::Uring => halves::divide(data.as_fd(), control.as_fd()),
+        Io::Plain => Ok(()),
+    };
     packet::join_promiscuous(data.as_fd(), index)?;
     let sender = packet::socket()?;
     packet::turn_on(sender.as_fd(), Switch::VnetHeader)?;
     packet::set_buffers(sender.as_fd(), 0, SEND_BUFFER)?;
     packet::bind_to_send(sender.as_fd(), index)?;
-    Ok(([data, sender, control], intake))
+    Ok(Sockets {
+        data,
+        sender,
+        control,
+        intake,
+        undivided: divided.err().map(in_words),
+    })
+}
+
+fn in_words(error: io::Error) -> String {
+    if error.kind() == io::ErrorKind::Unsupported {
+        return "no group of sockets here: it takes Linux 6.2".to_owned();
+    }
+    format!("no group of sockets here: {error}")
 }
 
 /// A socket that is to receive data, and how it does.
