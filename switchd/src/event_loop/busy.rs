@@ -59,7 +59,7 @@ impl Busy {
         self.many.remove(port);
     }
 
-    /// `port` could not be waited for.
+    /// `port` cannot be waited for, for want of memory: it has its turns until it can be, which is better than none.
     pub(super) fn keep(&mut self, port: PortNumber) {
         self.busy.insert(port);
     }

@@ -208,6 +208,8 @@ fn a_busy_port_is_not_waited_for_until_it_is_empty() {
         burst();
         while daemon.busy.is_empty() {
             assert!(daemon.turn().unwrap());
+            turns += 1;
+            assert!(turns < 200, "many frames make it busy");
         }
         let now = Clock.now();
         let again = daemon.config.ports[0].clone();
@@ -222,6 +224,8 @@ fn a_busy_port_is_not_waited_for_until_it_is_empty() {
         send(host.as_raw_fd(), &frame(B, A), MsgFlags::empty()).unwrap();
         while count(daemon) == before {
             assert!(daemon.turn().unwrap());
+            turns += 1;
+            assert!(turns < 300, "the new port is not heard of");
         }
     });
     bench.join().unwrap();
