@@ -14,7 +14,7 @@ use crate::slots::{Key, Kind};
 
 /// Entries that a set has room for. Sets hold three entries on average when the table is full, so that one entry in a
 /// hundred finds no place then, and none of a table that is half full.
-const WAYS: usize = 7;
+pub(crate) const WAYS: usize = 7;
 
 /// The table's places for each set.
 const PLACES_PER_SET: usize = 4;
@@ -202,6 +202,12 @@ impl Mirror {
         let mark = &self.flushed[mark(what.port, vlan)];
         let flushed = self.flushed_all.load(Ordering::Acquire);
         what.kind != Kind::Dynamic || what.epoch > mark.load(Ordering::Acquire).max(flushed)
+    }
+
+    /// The set an entry goes to, by number.
+    #[cfg(test)]
+    pub(crate) fn set_of(&self, vlan: VlanId, address: MacAddr) -> usize {
+        self.hash.bucket(Key::new(vlan, address).word())
     }
 
     fn set(&self, key: Key) -> Option<&Set> {
