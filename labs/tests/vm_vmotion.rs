@@ -79,7 +79,11 @@ fn the_vmotion_lab_moves_its_machine_there_and_back_and_nobody_notices() {
         assert_eq!(verdict, Some(switchd::watch::Verdict::CleanMove));
         // On a busy machine the longest silence may be another one.
         if let Some(downtime) = &migration.downtime {
-            assert!((downtime.pause_ms - migration.pause_ms).abs() < 0.01);
+            let rest_of_pause = migration.pause_ms - downtime.pause_ms;
+            assert!(rest_of_pause > -0.01, "{downtime:?}");
+            // A client that had to wait for a processor reads the last answer only when the machine has stopped.
+            let begins_before = downtime.before_stop_ms > 0.0;
+            assert!(!begins_before || rest_of_pause < 0.01, "{downtime:?}");
             assert_eq!(downtime.arp_ms, None, "for real nobody looks");
         }
         // All but core2, which sees both hosts behind core1.
