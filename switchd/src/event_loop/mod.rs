@@ -1,11 +1,13 @@
 //! The loop: waits for readiness or the next deadline, carries frames in batches, everything else between them.
 
 mod aside;
+mod awake;
 mod busy;
 mod handed;
 mod lines;
 mod outbox;
 mod poller;
+mod slices;
 mod target;
 
 use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
@@ -26,16 +28,17 @@ use crate::port::receivers::Receivers;
 use crate::port::{Device, Mover, PortError, Reception};
 use crate::switch::Switch;
 use crate::sys::ethtool::Speed;
-use crate::sys::slice;
 use crate::train::Train;
 use crate::workers::Workers;
 
 use aside::drop_aside;
+pub(crate) use awake::Awake;
 use busy::{Busy, Wait};
 use lines::{Line, LinkState};
 pub(crate) use outbox::Outbox;
 use poller::{Poller, Ready};
 pub use poller::{Signals, Waker};
+pub(crate) use slices::Slices;
 
 /// Requests carried out between two batches, at most.
 const REQUESTS_MAX: usize = 8;
@@ -95,6 +98,9 @@ pub struct Daemon {
     poller: Poller,
     /// Ports that are not waited for.
     busy: Busy,
+    awake: Awake,
+    /// If the kernel lets it choose.
+    slices: Option<Slices>,
     mover: Mover,
     outbox: Outbox,
     /// Forwarding threads, if there are any: they have the ports then.
@@ -159,6 +165,11 @@ impl Daemon {
                 return Err(system("start forwarding threads")(error));
             }
         };
+        let awake = match workers {
+            None => Awake::new(),
+            // They need the cores more than their loop does.
+            Some(_) => Awake::never(),
+        };
         let mut daemon = Self {
             switch,
             config,
@@ -167,6 +178,8 @@ impl Daemon {
             namespaces,
             poller,
             busy: Busy::default(),
+            awake,
+            slices: None,
             mover,
             outbox: Outbox::new(inputs.events),
             workers,
@@ -203,10 +216,11 @@ impl Daemon {
     /// # Errors
     /// The kernel refuses to wait: nothing can go on then.
     pub fn run(&mut self) -> io::Result<()> {
-        if let Err(why) = slice::request(slice::SHORTEST) {
-            eprintln!(
+        match Slices::new() {
+            Ok(slices) => self.slices = Some(slices),
+            Err(why) => eprintln!(
                 "switchd: others may keep the processor for milliseconds, no short slices: {why}"
-            );
+            ),
         }
         while self.turn()? {}
         Ok(())
@@ -219,8 +233,9 @@ impl Daemon {
         let deadline = [self.switch.deadline(), self.look_at].into_iter().flatten();
         let is_busy = !self.busy.is_empty();
         let sleeps = !is_busy && self.workers.as_ref().is_none_or(Workers::lie_down);
+        let sleep = sleeps.then_some(&mut self.awake);
         self.poller
-            .wait(deadline.min(), sleeps, |what| ready.push(what))?;
+            .wait(deadline.min(), sleep, |what| ready.push(what))?;
         if is_busy {
             ready.extend(self.busy.ports().map(Ready::Port));
         }
@@ -228,6 +243,7 @@ impl Daemon {
             self.control(Clock.now());
         }
         let mut looked = Clock.now();
+        self.note_load(looked);
         if self.workers.is_some() {
             self.serve_workers(&mut looked)?;
         }
@@ -253,6 +269,14 @@ impl Daemon {
         }
         self.ready = ready;
         Ok(true)
+    }
+
+    /// Slices are short where the thread competes for the processor: with its ports' senders, or with its own threads.
+    fn note_load(&mut self, now: Duration) {
+        let is_loaded = self.workers.is_some() || !self.awake.is_light();
+        if let Some(slices) = &mut self.slices {
+            slices.turn(now, is_loaded);
+        }
     }
 
     /// Has ports send for others where the last batches were worth it.
@@ -293,7 +317,9 @@ impl Daemon {
             return self.busy.forget(port);
         };
         let reception = self.mover.receive(port, device);
-        let wait = self.busy.turned(port, self.mover.batch().len());
+        let batch = self.mover.batch();
+        self.awake.turned(batch.len(), || batch.octets());
+        let wait = self.busy.turned(port, batch.len());
         self.received(now, port, 0, reception);
         if wait != Wait::AsBefore {
             self.set_waiting(port, wait == Wait::Begin);

@@ -13,6 +13,8 @@ use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 use stp::PortNumber;
 
+use super::awake::Awake;
+use crate::clock::Clock;
 use crate::control::Bell;
 use crate::link::NamespaceId;
 use crate::port::Device;
@@ -189,24 +191,19 @@ impl Poller {
         Ok(self.epoll.add(listener, event)?)
     }
 
-    /// Waits until something is ready or `deadline` has come, and gives what is ready to `each`; if it does not `sleep`,
-    /// what is ready now.
+    /// Waits until something is ready or `deadline` has come, and gives what is ready to `each`; if it does not sleep, what
+    /// is ready now. Who sleeps may stay awake for a moment first.
     pub(super) fn wait(
         &mut self,
         deadline: Option<Duration>,
-        sleep: bool,
+        sleep: Option<&mut Awake>,
         mut each: impl FnMut(Ready),
     ) -> io::Result<()> {
         self.arm(deadline)?;
         let mut events = [EpollEvent::empty(); READY_MAX];
-        let timeout = match sleep {
-            true => EpollTimeout::NONE,
-            false => EpollTimeout::ZERO,
-        };
-        let ready = match self.epoll.wait(&mut events, timeout) {
-            Ok(ready) => ready,
-            Err(nix::Error::EINTR) => 0,
-            Err(error) => return Err(error.into()),
+        let ready = match sleep {
+            Some(awake) => self.sleep(awake, &mut events)?,
+            None => self.look(&mut events, EpollTimeout::ZERO)?,
         };
         for event in &events[..ready] {
             match event.data() {
@@ -239,6 +236,32 @@ impl Poller {
             }
         }
         Ok(())
+    }
+
+    /// Waits as long as it takes, for a moment awake where that is worth it. How many are ready.
+    fn sleep(&self, awake: &mut Awake, events: &mut [EpollEvent]) -> io::Result<usize> {
+        let (begin, limit) = (Clock.now(), awake.limit());
+        let mut now = begin;
+        let mut ready = 0;
+        while ready == 0 && now - begin < limit {
+            ready = self.look(events, EpollTimeout::ZERO)?;
+            now = Clock.now();
+        }
+        if ready == 0 {
+            ready = self.look(events, EpollTimeout::NONE)?;
+            now = Clock.now();
+        }
+        awake.waited(now - begin);
+        Ok(ready)
+    }
+
+    /// How many are ready within `timeout`; none, too, if a signal came.
+    fn look(&self, events: &mut [EpollEvent], timeout: EpollTimeout) -> io::Result<usize> {
+        match self.epoll.wait(events, timeout) {
+            Ok(ready) => Ok(ready),
+            Err(nix::Error::EINTR) => Ok(0),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// The timer goes off at `deadline` or before. A deadline that moves away, as ageing does with every frame, leaves it as
@@ -290,7 +313,7 @@ mod tests {
         let mut ready = Vec::new();
         let past = Duration::from_nanos(1);
         poller
-            .wait(Some(past), true, |what| ready.push(what))
+            .wait(Some(past), Some(&mut Awake::new()), |what| ready.push(what))
             .unwrap();
         assert_eq!((&ready[..], poller.armed), (&[Ready::Timer][..], None));
     }

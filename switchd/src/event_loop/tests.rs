@@ -485,7 +485,8 @@ fn a_namespace_that_was_opened_in_vain_is_watched_once_a_tap_is_there() {
         let link = other.by_name("p1").unwrap().unwrap();
         other.set(link.index, Setting::Up(true)).unwrap();
         let (mut woken, now) = (Vec::new(), Some(Clock.now()));
-        let waited = daemon.poller.wait(now, true, |ready| woken.push(ready));
+        let awake = &mut daemon.awake;
+        let waited = (daemon.poller).wait(now, Some(awake), |ready| woken.push(ready));
         waited.unwrap();
         assert!(woken.contains(&Ready::Link(id)), "{woken:?}");
         daemon.links(Clock.now(), id);
