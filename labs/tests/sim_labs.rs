@@ -308,6 +308,7 @@ fn a_move_out_of_its_domain_is_refused_and_the_first_port_named() {
         assert_eq!(migrations.len(), 1, "it ends there: {report}");
         assert_eq!(migrations[0]["failure"], failure);
         assert_eq!(migrations[0]["total_ms"], 0.0, "nothing was copied");
+        assert_eq!(migrations[0].get("tcp"), None, "no client was asked");
     }
     // The VMkernel's own port is in another VLAN.
     let (_, report) = changed_vmotion(

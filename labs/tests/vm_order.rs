@@ -199,6 +199,7 @@ fn both_backends(test: &'static str, lab: &str) -> [(Option<i32>, Value); 2] {
         let text = String::from_utf8_lossy(&output.stdout);
         let report: Value =
             serde_json::from_str(&text).unwrap_or_else(|_| panic!("{}", both(&output)));
+        assert_eq!(report["migrations"][0].get("tcp"), None, "{report}");
         (
             output.status.code(),
             report["migrations"][0]["failure"].clone(),

@@ -107,9 +107,7 @@ impl Summary {
         let is_lost = |tcp: &TcpSummary| !tcp.alive || tcp.bytes_lost + tcp.bytes_damaged > 0;
         let of_moves = moves
             .iter()
-            .map(|one| (&one.migration.vm, &one.migration.tcp));
-        // What is refused before it begins has asked nobody.
-        let of_moves = of_moves.filter(|(_, tcp)| **tcp != TcpSummary::default());
+            .filter_map(|one| Some((&one.migration.vm, one.migration.tcp.as_ref()?)));
         let lost: BTreeSet<String> = sessions
             .iter()
             .chain(of_moves)

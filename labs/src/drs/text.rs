@@ -119,7 +119,11 @@ pub(super) fn moved(one: &MoveReport) -> String {
     if let Some(failure) = &migration.failure {
         return format!("{vm} did not move and stays on {from}: {failure}");
     }
-    let alive = if migration.tcp.alive { "alive" } else { "LOST" };
+    let alive = match &migration.tcp {
+        Some(tcp) if tcp.alive => "alive",
+        Some(_) => "LOST",
+        None => "not asked",
+    };
     let stale = match migration.stale.as_slice() {
         [] => String::new(),
         stale => format!(", stale entries: {}", stale.join(", ")),

@@ -31,7 +31,11 @@ fn figure(report: &MigrationReport, figure: Figure) -> f64 {
         Figure::Pause => report.pause_ms,
         Figure::Silence => report.ping_gap_ms,
         Figure::Answer => report.slowest_answer_ms,
-        Figure::Stall => report.tcp.longest_stall_ms,
+        // No session asked: none of its bars holds.
+        Figure::Stall => report
+            .tcp
+            .as_ref()
+            .map_or(f64::NAN, |tcp| tcp.longest_stall_ms),
         Figure::PingsLost => report.pings_lost as f64,
     }
 }
@@ -73,6 +77,12 @@ mod tests {
             look(&long, &migrations),
             (false, "vm1: silence 12.3 ms".to_owned())
         );
+        for stall in [
+            bars(Figure::Stall, None, Some(1e9)),
+            bars(Figure::Stall, Some(0.0), None),
+        ] {
+            assert!(!look(&stall, &migrations).0, "no session was asked");
+        }
         assert_eq!(look(&few, &[]), (false, "vm1 has not moved".to_owned()));
         let failed = MigrationReport {
             failure: Some("cut".to_owned()),

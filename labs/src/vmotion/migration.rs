@@ -88,7 +88,7 @@ impl Play<'_> {
             self.explain(vm, settings, &told, &target, failure)?;
         }
         report.asked(&seen.ping);
-        report.tcp = summary(&seen);
+        report.tcp = Some(summary(&seen));
         let events = self.watch.drain();
         let moves = entries_changed(&events, settings, resumed.unwrap_or(ordered));
         self.tell(&told, &events, settings, resumed)?;
@@ -164,7 +164,7 @@ impl Play<'_> {
             vm: vm.to_owned(),
             from,
             to: to.to_owned(),
-            tcp: summary(&seen),
+            tcp: Some(summary(&seen)),
             failure: Some(failure),
             ..MigrationReport::default()
         });
@@ -436,7 +436,9 @@ pub(crate) fn is_good(report: &MigrationReport) -> bool {
 
 /// It moved and nothing is missing, however long its users waited.
 pub(crate) fn is_whole(report: &MigrationReport) -> bool {
-    let tcp = &report.tcp;
+    let Some(tcp) = &report.tcp else {
+        return false;
+    };
     let is_undamaged = tcp.bytes_duplicated + tcp.bytes_damaged == 0;
     // QEMU does not compare memories, and under TCG its record of written pages misses one now and then: that damages
     // the guest, is reported, and is not the network's doing.

@@ -65,8 +65,9 @@ pub struct MigrationReport {
     /// Those of them that nobody answered.
     #[serde(default)]
     pub pings_lost: u64,
-    /// The client's session.
-    pub tcp: TcpSummary,
+    /// The client's session; absent if the move was refused before it began, when no client is asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tcp: Option<TcpSummary>,
     /// What the VM announced.
     pub announcements: Vec<Announcement>,
     /// Entries rewritten.

@@ -4,7 +4,7 @@ use core::time::Duration;
 use std::io::{self, IsTerminal as _};
 
 use super::Options;
-use super::report::{MigrationReport, Report};
+use super::report::{MigrationReport, Report, TcpSummary};
 use crate::lab::LabError;
 use crate::qemu::Figures;
 use crate::watch::Downtime;
@@ -105,7 +105,12 @@ impl Story {
             let text = self.ink(Ink::Bad, &format!("did not move: {failure}"));
             self.write(&format!("  {text}\n"))?;
         }
-        let tcp = &migration.tcp;
+        let asked = |value: &dyn Fn(&TcpSummary) -> String| {
+            migration
+                .tcp
+                .as_ref()
+                .map_or_else(|| "not asked".to_owned(), value)
+        };
         let yes = |claim: bool| if claim { "yes" } else { "NO" };
         let stale = match migration.stale.as_slice() {
             [] => "0".to_owned(),
@@ -141,14 +146,14 @@ impl Story {
             ),
             (
                 "longest TCP stall",
-                format!("{:.1} ms", tcp.longest_stall_ms),
+                asked(&|tcp| format!("{:.1} ms", tcp.longest_stall_ms)),
             ),
-            ("bytes lost", tcp.bytes_lost.to_string()),
+            ("bytes lost", asked(&|tcp| tcp.bytes_lost.to_string())),
             (
                 "bytes damaged, repeated",
-                format!("{}, {}", tcp.bytes_damaged, tcp.bytes_duplicated),
+                asked(&|tcp| format!("{}, {}", tcp.bytes_damaged, tcp.bytes_duplicated)),
             ),
-            ("session alive", yes(tcp.alive).to_owned()),
+            ("session alive", asked(&|tcp| yes(tcp.alive).to_owned())),
             (
                 "memory equal",
                 migration

@@ -52,7 +52,8 @@ fn a_linux_guest_is_measured_and_moved_by_a_rule() {
     assert_eq!(migration.failure, None, "{said}");
     assert_eq!((&*migration.vm, &*migration.to), ("vm1", "esx2"));
     assert!(migration.qemu.is_some() && migration.stale.is_empty());
-    assert!(migration.tcp.alive && migration.tcp.bytes_lost == 0);
+    let tcp = migration.tcp.as_ref().unwrap();
+    assert!(tcp.alive && tcp.bytes_lost == 0);
     // What the process of before has used, and then that which it moved to: a guest that is asked is never idle, and
     // QEMU's few threads have not more than some cores.
     for round in [rounds.first(), rounds.last()].into_iter().flatten() {

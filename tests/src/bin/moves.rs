@@ -90,16 +90,22 @@ fn row(run: u32, migration: &MigrationReport) -> Row {
     let is_in_time =
         figures.silence_beyond_pause_ms <= SILENCE_MAX_MS && figures.rewrite_ms <= REWRITE_MAX_MS;
     let is_right = migration.stale.is_empty() && migration.not_by_announcement.is_empty();
-    let holds =
-        migration.failure.is_none() && is_in_time && is_right && tcp.alive && tcp.bytes_lost == 0;
+    let is_whole = tcp
+        .as_ref()
+        .is_some_and(|tcp| tcp.alive && tcp.bytes_lost == 0);
+    let holds = migration.failure.is_none() && is_in_time && is_right && is_whole;
+    let session = match tcp {
+        Some(tcp) => format!(
+            "{:>4}  {:>7}  {}",
+            tcp.bytes_lost,
+            tcp.bytes_damaged + tcp.bytes_duplicated,
+            if tcp.alive { "alive" } else { "DEAD" },
+        ),
+        None => format!("{:>4}  {:>7}  not asked", "–", "–"),
+    };
     let mut line = format!(
-        "{run:>3}  {from} → {to}  {:>6.1} ms  {:>9.1} ms  {:>6.2} ms  {:>4}  {:>7}  {}",
-        migration.pause_ms,
-        figures.silence_beyond_pause_ms,
-        figures.rewrite_ms,
-        tcp.bytes_lost,
-        tcp.bytes_damaged + tcp.bytes_duplicated,
-        if tcp.alive { "alive" } else { "DEAD" },
+        "{run:>3}  {from} → {to}  {:>6.1} ms  {:>9.1} ms  {:>6.2} ms  {session}",
+        migration.pause_ms, figures.silence_beyond_pause_ms, figures.rewrite_ms,
     );
     if let Some(failure) = &migration.failure {
         line.push_str(&format!("  {failure}"));

@@ -390,7 +390,7 @@ impl Twin {
     ) -> Option<PingReport> {
         let seen = self.client_report(course)?;
         report.asked(&seen.ping);
-        report.tcp = summary(&seen);
+        report.tcp = Some(summary(&seen));
         Some(seen.ping)
     }
 
