@@ -16,6 +16,7 @@ use std::process::{Child, Command, Output, Stdio};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use support::stream::transfer;
+use support::wire::{Wire, frame};
 use support::{Namespace, eventually};
 
 /// A user without any privilege.
@@ -96,32 +97,55 @@ fn a_signal_ends_it_with_success_and_nothing_is_left() {
 }
 
 #[test]
-fn its_loop_and_forwarding_threads_wait_less_for_others_and_nobody_else_does() {
-    let (here, run_dir) = (Namespace::new(), tempfile::tempdir().unwrap());
-    let process = Process::start(&here, run_dir.path(), "--workers 2 --tap p1");
-    let id = process.0.as_ref().unwrap().id();
-    // The slice of each thread, in nanoseconds.
-    let slices = || {
-        let mut slices: Vec<u64> = std::fs::read_dir(format!("/proc/{id}/task"))
-            .unwrap()
-            .filter_map(|task| std::fs::read_to_string(task.unwrap().path().join("sched")).ok())
-            .filter_map(|sched| {
-                let line = sched.lines().find(|line| line.starts_with("se.slice"))?;
-                line.rsplit_once(':')?.1.trim().parse().ok()
-            })
-            .collect();
-        slices.sort_unstable();
-        slices
-    };
-    eventually(
-        "the loop and two threads, and another of the kernel's choice",
-        || {
-            let slices = slices();
-            slices.len() == 4 && slices[..3] == [100_000; 3] && slices[3] > 100_000
-        },
-    );
-    process.signal(Signal::SIGTERM);
-    assert_eq!(process.wait().status.code(), Some(0));
+fn under_load_those_who_carry_frames_wait_less_for_others_and_nobody_else_does() {
+    // How many of its threads have short slices at rest and under load, and how many there are.
+    for (arguments, at_rest, loaded, threads) in [("", 0, 1, 2), ("--workers 2 ", 1, 3, 4)] {
+        let (here, run_dir) = (Namespace::new(), tempfile::tempdir().unwrap());
+        let wires = ["w1", "w2"].map(|name| {
+            let wire = Wire::new(&here, name);
+            here.ip(&format!("link set {name} up"));
+            wire
+        });
+        let arguments = format!("{arguments}--stp off --packet w1 w2");
+        let process = Process::start(&here, run_dir.path(), &arguments);
+        let id = process.0.as_ref().unwrap().id();
+        let are_short = |expected: usize| {
+            let slices = slices(id);
+            let short = slices.iter().filter(|slice| **slice == 100_000).count();
+            slices.len() == threads && short == expected
+        };
+        let send = |count: u8| {
+            for number in 0..count {
+                for (wire, station) in wires.iter().zip([1, 2]) {
+                    wire.send(&frame([0xff; 6], [2, 0, 0, 0, 0, station], &[number; 46]));
+                }
+            }
+        };
+        let socket = run_dir.path().join("sw1.sock");
+        eventually("it runs", || socket.exists() && are_short(at_rest));
+        eventually("load", || {
+            send(200);
+            are_short(loaded)
+        });
+        eventually("calm", || {
+            send(1);
+            are_short(at_rest)
+        });
+        process.signal(Signal::SIGTERM);
+        assert_eq!(process.wait().status.code(), Some(0));
+    }
+}
+
+/// The slice of each thread of a process, in nanoseconds.
+fn slices(process: u32) -> Vec<u64> {
+    std::fs::read_dir(format!("/proc/{process}/task"))
+        .unwrap()
+        .filter_map(|task| std::fs::read_to_string(task.unwrap().path().join("sched")).ok())
+        .filter_map(|sched| {
+            let line = sched.lines().find(|line| line.starts_with("se.slice"))?;
+            line.rsplit_once(':')?.1.trim().parse().ok()
+        })
+        .collect()
 }
 
 #[test]

@@ -135,7 +135,8 @@ fn plug_in(here: &Namespace, switch: &Switch) {
 
 /// Two stations that talk until they are checked; every frame must arrive, whatever happens at other ports.
 struct Bystanders {
-    sender: JoinHandle<u32>,
+    /// How many it has sent, and its wire: a wire that goes takes along what the switch has not read of it.
+    sender: JoinHandle<(u32, Wire)>,
     receiver: Wire,
     is_over: Arc<AtomicBool>,
 }
@@ -167,13 +168,13 @@ impl Bystanders {
             let mut payload = [0; 46];
             for number in 0_u32.. {
                 if over.load(Ordering::Relaxed) {
-                    return number;
+                    return (number, sender);
                 }
                 payload[..4].copy_from_slice(&number.to_be_bytes());
                 sender.send(&frame(STATION_B, STATION_A, &payload));
                 std::thread::sleep(PACE);
             }
-            u32::MAX
+            unreachable!("so many frames take weeks");
         });
         Self {
             sender,
@@ -185,7 +186,7 @@ impl Bystanders {
     /// Every frame has arrived, in order.
     fn check(self) {
         self.is_over.store(true, Ordering::Relaxed);
-        let sent = self.sender.join().unwrap();
+        let (sent, _wire) = self.sender.join().unwrap();
         assert!(sent > 0);
         for number in 0..sent {
             let is_theirs = |seen: &[u8]| seen[6..12] == STATION_A;
