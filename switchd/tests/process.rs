@@ -99,7 +99,7 @@ fn a_signal_ends_it_with_success_and_nothing_is_left() {
 #[test]
 fn under_load_those_who_carry_frames_wait_less_for_others_and_nobody_else_does() {
     // How many of its threads have short slices at rest and under load, and how many there are.
-    for (arguments, at_rest, loaded, threads) in [("", 0, 1, 2), ("--workers 2 ", 1, 3, 4)] {
+    for (arguments, at_rest, loaded, threads) in [("", 0, 1, 2), ("--workers 2 ", 3, 3, 4)] {
         let (here, run_dir) = (Namespace::new(), tempfile::tempdir().unwrap());
         let wires = ["w1", "w2"].map(|name| {
             let wire = Wire::new(&here, name);

@@ -13,13 +13,14 @@ use super::{Snapshot, Wires, worker_of};
 use crate::clock::Clock;
 use crate::config::Io;
 use crate::counters::DropReason;
-use crate::event_loop::{Awake, Outbox, Slices};
+use crate::event_loop::Outbox;
 use crate::fast_path::{Course, Reflected};
 use crate::forward::ReservedAddress;
 use crate::frame::Header;
 use crate::port::batch::Batch;
 use crate::port::{Device, Mover, Reception};
 use crate::portset::PortSet;
+use crate::sys::slice;
 
 /// Ports ready that are looked at per wait. The kernel hands out the others first the next time.
 const READY_MAX: usize = 64;
@@ -61,7 +62,6 @@ pub(crate) struct Worker {
     )]
     spare: Vec<Box<Batch>>,
     ready: Vec<PortNumber>,
-    awake: Awake,
 }
 
 impl Worker {
@@ -75,7 +75,6 @@ impl Worker {
             away: PortSet::EMPTY,
             spare: Vec::new(),
             ready: Vec::new(),
-            awake: Awake::new(),
             plan,
         }
     }
@@ -83,14 +82,11 @@ impl Worker {
     /// Forwards until told to end.
     pub(super) fn run(mut self) {
         // What is wrong with it the loop says, once for all.
-        let mut slices = Slices::new().ok();
+        let _ = slice::request(slice::SHORTEST);
         while !self.plan.desk.is_over() {
             if let Err(error) = self.wait() {
                 eprintln!("switchd: a forwarding thread cannot wait for frames: {error}");
                 break;
-            }
-            if let Some(slices) = &mut slices {
-                slices.turn(Clock.now(), !self.awake.is_light());
             }
             self.take_back();
             for index in 0..self.ready.len() {
@@ -100,25 +96,11 @@ impl Worker {
         }
     }
 
-    /// Waits until ports have frames, or the bell rings.
+    /// Waits until ports have frames, or the bell rings. Looks first, and lies down only if there is nothing.
     fn wait(&mut self) -> io::Result<()> {
-        let begin = Clock.now();
-        let result = self.wait_from(begin);
-        self.awake.waited(Clock.now() - begin);
-        result
-    }
-
-    /// Looks first, for a moment where that is worth it, and lies down only if there is nothing.
-    fn wait_from(&mut self, begin: Duration) -> io::Result<()> {
         self.ready.clear();
-        let limit = self.awake.limit();
         if self.look(EpollTimeout::ZERO)? {
             return Ok(());
-        }
-        while Clock.now() - begin < limit {
-            if self.look(EpollTimeout::ZERO)? {
-                return Ok(());
-            }
         }
         let lies = self.plan.desk.lie_down(self.snapshot.generation);
         let looked = match lies {
@@ -207,8 +189,6 @@ impl Worker {
         };
         let now = Clock.now();
         let reception = self.mover.receive(port, device);
-        let batch = self.mover.batch();
-        self.awake.turned(batch.len(), || batch.octets());
         for (reason, frames) in self.mover.batch_mut().take_drops() {
             way.tally.dropped(reason, frames);
         }
