@@ -26,7 +26,7 @@ const OCTETS: usize = 2 * 1518;
 
 /// Whether to stay awake.
 #[derive(Debug)]
-pub(crate) struct Awake {
+pub(super) struct Awake {
     /// Another core can send meanwhile.
     has_company: bool,
     was_short: bool,
@@ -35,13 +35,13 @@ pub(crate) struct Awake {
 
 impl Awake {
     /// A thread that has the only core it may run on for itself would wait for nobody.
-    pub(crate) fn new() -> Self {
+    pub(super) fn new() -> Self {
         // Unknown is as good as one: sleeping is always right.
         Self::on(sched_getaffinity(Pid::from_raw(0)).map_or(1, |cores| count(&cores)))
     }
 
     /// Sleeps at once, always.
-    pub(crate) fn never() -> Self {
+    pub(super) fn never() -> Self {
         Self::on(1)
     }
 
@@ -54,12 +54,12 @@ impl Awake {
     }
 
     /// Whether there were only light turns for a while.
-    pub(crate) fn is_light(&self) -> bool {
+    pub(super) fn is_light(&self) -> bool {
         self.light_turns >= LIGHT_TURNS
     }
 
     /// How long to look before sleeping; zero to sleep at once.
-    pub(crate) fn limit(&self) -> Duration {
+    pub(super) fn limit(&self) -> Duration {
         match self.has_company && self.was_short && self.is_light() {
             true => LIMIT,
             false => Duration::ZERO,
@@ -67,12 +67,12 @@ impl Awake {
     }
 
     /// It has waited so long, awake and asleep.
-    pub(crate) fn waited(&mut self, time: Duration) {
+    pub(super) fn waited(&mut self, time: Duration) {
         self.was_short = time < SHORT;
     }
 
     /// A turn has brought so many frames of so many octets in all.
-    pub(crate) fn turned(&mut self, frames: usize, octets: impl FnOnce() -> usize) {
+    pub(super) fn turned(&mut self, frames: usize, octets: impl FnOnce() -> usize) {
         let is_light = frames <= FRAMES && octets() <= OCTETS;
         self.light_turns = match is_light {
             true => self.light_turns.saturating_add(1),

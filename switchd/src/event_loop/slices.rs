@@ -14,7 +14,7 @@ const CALM: Duration = Duration::from_millis(100);
 
 /// The slices of one thread.
 #[derive(Debug)]
-pub(crate) struct Slices {
+pub(super) struct Slices {
     /// What the thread had.
     usual: Duration,
     /// When there was load last, if slices are short since.
@@ -26,7 +26,7 @@ impl Slices {
     ///
     /// # Errors
     /// A filter of system calls refuses to say or to change them.
-    pub(crate) fn new() -> io::Result<Self> {
+    pub(super) fn new() -> io::Result<Self> {
         let usual = slice::current()?;
         slice::request(usual)?;
         Ok(Self {
@@ -36,7 +36,7 @@ impl Slices {
     }
 
     /// There is load now, or not. One system call where that changes anything.
-    pub(crate) fn turn(&mut self, now: Duration, is_loaded: bool) {
+    pub(super) fn turn(&mut self, now: Duration, is_loaded: bool) {
         let before = self.loaded;
         if is_loaded {
             self.loaded = Some(now);
