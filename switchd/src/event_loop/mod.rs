@@ -3,6 +3,7 @@
 mod aside;
 mod awake;
 mod busy;
+mod drain;
 mod handed;
 mod lines;
 mod outbox;
@@ -302,19 +303,27 @@ impl Daemon {
             sockets.changes(|change| changes.push(change));
         }
         for change in &changes {
-            for number in self.numbers() {
-                let Some(line) = line_of(&mut self.lines, number) else {
-                    continue;
-                };
-                let (namespaces, poller) = (&mut self.namespaces, &self.poller);
-                if let Some(state) = line.changed(number, namespace, change, namespaces, poller) {
-                    self.set_link(now, number, state);
-                }
-            }
+            self.changed(now, namespace, change);
         }
         self.forget_gone();
         self.plan_look(now);
         self.flush();
+    }
+
+    /// One change.
+    fn changed(&mut self, now: Duration, namespace: NamespaceId, change: &Change) {
+        for number in self.numbers() {
+            if self.may_end(number, namespace, change) {
+                self.drain(now, number);
+            }
+            let Some(line) = line_of(&mut self.lines, number) else {
+                continue;
+            };
+            let (namespaces, poller) = (&mut self.namespaces, &self.poller);
+            if let Some(state) = line.changed(number, namespace, change, namespaces, poller) {
+                self.set_link(now, number, state);
+            }
+        }
     }
 
     /// Looks at receive rings and at the links that cannot be watched, and opens interfaces that could not be opened.

@@ -18,13 +18,13 @@ use crate::sys::{allocations, packet, tun};
 use crate::workers::{Lone, Way, Workers};
 
 const ALL: [u8; 6] = [0xff; 6];
-const A: [u8; 6] = [2, 0xaa, 0, 0, 0, 1];
-const B: [u8; 6] = [2, 0xbb, 0, 0, 0, 2];
+pub(super) const A: [u8; 6] = [2, 0xaa, 0, 0, 0, 1];
+pub(super) const B: [u8; 6] = [2, 0xbb, 0, 0, 0, 2];
 
 /// A switch of three taps in a namespace of its own, and a socket on the host's side of each.
-struct Bench {
-    daemon: Daemon,
-    hosts: [OwnedFd; 3],
+pub(super) struct Bench {
+    pub(super) daemon: Daemon,
+    pub(super) hosts: [OwnedFd; 3],
     _server: Server,
     _run_dir: tempfile::TempDir,
 }
@@ -37,7 +37,7 @@ impl Bench {
     }
 
     /// The same with these arguments.
-    fn with(line: &str) -> Self {
+    pub(super) fn with(line: &str) -> Self {
         let run_dir = tempfile::tempdir().unwrap();
         let (requests, asked) = crossbeam_channel::bounded(CLIENTS_MAX);
         let (control, events) = Unserved::bind(run_dir.path(), "sw1", requests, || {}).unwrap();
@@ -95,7 +95,7 @@ impl Bench {
 
 /// Puts the calling thread into a namespace whose interfaces send nothing by themselves: hosts with IPv6 report their
 /// groups and look for routers, whenever they come to it.
-fn alone() {
+pub(super) fn alone() {
     unshare(CloneFlags::CLONE_NEWNET).expect("tests of ports need root");
     match std::fs::write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1") {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {} // A kernel without IPv6.
@@ -103,7 +103,7 @@ fn alone() {
     }
 }
 
-fn frame(destination: [u8; 6], source: [u8; 6]) -> Vec<u8> {
+pub(super) fn frame(destination: [u8; 6], source: [u8; 6]) -> Vec<u8> {
     [&destination[..], &source, &[0x88, 0xb5], &[0; 46]].concat()
 }
 
@@ -232,18 +232,21 @@ fn a_busy_port_is_not_waited_for_until_it_is_empty() {
 }
 
 /// The bench with a forwarding thread beside it, which the test plays.
-struct Beside {
-    bench: Bench,
+pub(super) struct Beside {
+    pub(super) bench: Bench,
     worker: Lone,
 }
 
 impl Beside {
     fn new() -> Self {
-        let mut bench = Bench::new();
+        Self::of(Bench::new())
+    }
+
+    pub(super) fn of(mut bench: Bench) -> Self {
         let daemon = &mut bench.daemon;
         let (mirror, now) = (daemon.switch.mirror(), Clock.now());
         let (mut workers, worker) = Workers::lone(&mirror, daemon.switch.fast_path(now));
-        let ways = daemon.lines.iter().take(4).map(|line| {
+        let ways = daemon.lines.iter().map(|line| {
             line.as_ref().map(|line| Way {
                 device: line.device.clone(),
                 tally: line.tally.clone(),
