@@ -69,9 +69,9 @@ pub struct Flags {
     /// Address of the bridge [default: made from name and machine]
     #[arg(long, value_name = "MAC")]
     pub address: Option<String>,
-    /// How frames are moved: uring (at taps many per system call, by io_uring; at packet ports received in memory shared
-    /// with the kernel, a ring of 4 MiB each; plain where the kernel has none) or plain (at taps one by one, at packet
-    /// ports by recvmmsg) [default: uring]
+    /// How frames are moved: uring (many per system call, by io_uring; at packet ports received in memory shared with the
+    /// kernel, a ring of 4 MiB each; plain where the kernel has none) or plain (at taps one by one, at packet ports by
+    /// recvmmsg and sendmmsg) [default: uring]
     #[arg(long, value_name = "uring|plain")]
     pub io: Option<String>,
     /// Forwarding threads, 0..64: ports are dealt out to them by number, and what else the switch does keeps a thread of its

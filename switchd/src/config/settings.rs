@@ -32,7 +32,7 @@ pub enum PortKind {
 /// How frames are moved.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Io {
-    /// By rings shared with the kernel, as far as it has them: io_uring at taps, a receive ring at packet ports.
+    /// By rings shared with the kernel, as far as it has them: io_uring, and a receive ring at packet ports.
     #[default]
     Uring,
     /// Without: read and write at taps, `recvmmsg` at packet ports.

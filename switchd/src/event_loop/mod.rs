@@ -344,12 +344,14 @@ impl Daemon {
         self.flush();
     }
 
-    /// Lets go of devices that lines have let go of, and of namespaces where none is.
+    /// Lets go of devices that lines have let go of, takes those they have instead, and lets go of namespaces where none is.
     fn forget_gone(&mut self) {
         self.is_rewired = true;
         for number in self.numbers() {
-            if line_of(&mut self.lines, number).is_some_and(|line| line.device.is_none()) {
-                self.mover.detach(number);
+            match line_of(&mut self.lines, number).map(|line| &line.device) {
+                Some(Some(device)) => self.mover.attach(number, device),
+                Some(None) => self.mover.detach(number),
+                None => {}
             }
         }
         let lines = &self.lines;

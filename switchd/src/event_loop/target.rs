@@ -106,16 +106,14 @@ impl Target for Daemon {
     fn port_facts(&self, number: PortNumber) -> Option<PortFacts> {
         let line = self.lines.get(usize::from(number.get()))?.as_ref()?;
         let port = self.switch.port(number)?;
+        let by = |plain: &str| match (self.mover.has_ring(), self.mover.fallback()) {
+            (true, _) => "io_uring".to_owned(),
+            (false, None) => plain.to_owned(),
+            (false, Some(why)) => format!("{plain} ({why})"),
+        };
         let mut io = match line.device.as_deref() {
-            Some(Device::Tap(tap)) => {
-                let by = match (self.mover.has_ring(), self.mover.fallback()) {
-                    (true, _) => "io_uring".to_owned(),
-                    (false, None) => "read and write".to_owned(),
-                    (false, Some(why)) => format!("read and write ({why})"),
-                };
-                tap.describe(&by)
-            }
-            Some(Device::Packet(packet)) => packet.describe(),
+            Some(Device::Tap(tap)) => tap.describe(&by("read and write")),
+            Some(Device::Packet(packet)) => packet.describe(&by("sendmmsg")),
             Some(Device::Stream(stream)) => stream.describe(),
             Some(Device::Datagram(datagram)) => datagram.describe(),
             None => "no interface".to_owned(),

@@ -10,10 +10,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::batch::Batch;
-use super::packet;
 use super::segment::Segmenter;
 use super::socket_file::SocketFile;
 use super::watch::Watch;
+use super::way;
 use super::{Leaving, PortError, Reception, Sent, Turn};
 use crate::sys::mmsg::Messages;
 use crate::sys::packet::set_buffers;
@@ -222,9 +222,9 @@ impl Datagram {
             return Sent::nowhere(leaving.frames());
         }
         let sent = match leaving {
-            Leaving::Own(frame) => packet::send_own(self.socket.descriptor(), 0, frame, messages),
+            Leaving::Own(frame) => way::send_own(self.socket.descriptor(), 0, frame, messages),
             Leaving::Relayed(queue) => {
-                let way = packet::Way {
+                let way = way::Way {
                     socket: self.socket.descriptor(),
                     header_len: 0,
                     finishes: true,

@@ -16,10 +16,10 @@ use stp::PortNumber;
 
 use super::Sent;
 use super::batch::{BATCH_MAX, Batch, Outgoing};
+use super::mover::{Sender, Tally};
 use super::offload::HEADER_LEN;
 use super::packet::Packet;
-use super::segment::Segmenter;
-use crate::sys::copies::{self, COPIES_MAX, Copier, Failed};
+use crate::sys::copies::{COPIES_MAX, Copier, Failed};
 use crate::sys::mmsg::Messages;
 
 /// Ports that frames are gathered for: one that sends, and the others.
@@ -117,7 +117,7 @@ impl FanOut {
 
 fn place(copier: &Copier, packet: &Packet) -> io::Result<Place> {
     Ok(Place {
-        cookie: copies::cookie(packet.sender())?,
+        cookie: packet.cookie(),
         _link: copier.attach(packet.index())?,
     })
 }
@@ -186,10 +186,9 @@ impl<'a> Gathered<'a> {
     /// Sends all that was kept. `count` hears what became of it, a port at a time.
     pub(super) fn send(
         mut self,
-        batch: &Batch,
-        segmenter: &mut Segmenter,
-        messages: &mut Messages,
-        mut count: impl FnMut(PortNumber, Sent),
+        batch: &'a Batch,
+        sender: &mut Sender<'_, 'a>,
+        count: &mut Tally<'_, impl FnMut(PortNumber, Sent)>,
     ) {
         for at in 0..self.len {
             let Some(first) = self.parts[at].take() else {
@@ -206,10 +205,9 @@ impl<'a> Gathered<'a> {
             let led = self.fan_out.copier().zip(first.packet.copies().cookie());
             if let Some(led) = led.filter(|_| others > 0) {
                 let others = rest.iter_mut().filter(is_alike).filter_map(Option::take);
-                send_alike(led, first, others, batch, (segmenter, messages), &mut count);
+                send_alike(led, first, others, batch, sender, count);
             } else {
-                let sent = first.packet.relay(batch, first.queue, segmenter, messages);
-                count(first.port, sent);
+                first.send_from(0, batch, sender, count);
             }
         }
     }
@@ -220,9 +218,9 @@ fn send_alike<'a>(
     (copier, cookie): (&Copier, u64),
     leader: Part<'a>,
     others: impl Iterator<Item = Part<'a>>,
-    batch: &Batch,
-    (segmenter, messages): (&mut Segmenter, &mut Messages),
-    count: &mut impl FnMut(PortNumber, Sent),
+    batch: &'a Batch,
+    sender: &mut Sender<'_, 'a>,
+    count: &mut Tally<'_, impl FnMut(PortNumber, Sent)>,
 ) {
     let mut group = [None; COPIES_MAX];
     for (place, other) in group.iter_mut().zip(others) {
@@ -230,14 +228,14 @@ fn send_alike<'a>(
     }
     let others = || group.iter().map_while(Option::as_ref);
     copier.begin(cookie, others().map(|other| other.packet.index()));
-    let progress = lead(leader, copier, batch, messages);
+    let progress = lead(leader, copier, batch, sender.messages);
     copier.end();
     if progress.is_passed_by {
         let copies = leader.packet.copies();
         copies.is_passed_by.store(true, Ordering::Relaxed);
     }
-    let sent = leader.finish(progress.sent, progress.done, batch, (segmenter, messages));
-    count(leader.port, sent);
+    count.add(leader.port, progress.sent);
+    leader.send_from(progress.done, batch, sender, count);
     let copied = &leader.queue[..progress.copied];
     let octets = copied
         .iter()
@@ -245,24 +243,23 @@ fn send_alike<'a>(
         .sum();
     for (other, failed) in others().zip(copier.take_failed()) {
         let sent = copied_to_another(copied.len() as u64, octets, failed);
-        let sent = other.finish(sent, copied.len(), batch, (segmenter, messages));
-        count(other.port, sent);
+        count.add(other.port, sent);
+        other.send_from(copied.len(), batch, sender, count);
     }
 }
 
-impl Part<'_> {
-    /// Sends what is left from frame `done` of the queue on; adds what becomes of it to `sent`.
-    fn finish(
+impl<'a> Part<'a> {
+    /// Sends what is left from frame `done` of the queue on.
+    fn send_from(
         self,
-        mut sent: Sent,
         done: usize,
-        batch: &Batch,
-        (segmenter, messages): (&mut Segmenter, &mut Messages),
-    ) -> Sent {
+        batch: &'a Batch,
+        sender: &mut Sender<'_, 'a>,
+        count: &mut Tally<'_, impl FnMut(PortNumber, Sent)>,
+    ) {
         if let Some(rest @ [_, ..]) = self.queue.get(done..) {
-            sent += self.packet.relay(batch, rest, segmenter, messages);
+            self.packet.relay(self.port, batch, rest, sender, count);
         }
-        sent
     }
 }
 

@@ -18,6 +18,7 @@ pub(crate) mod stream;
 pub(crate) mod tap;
 mod turn;
 mod watch;
+mod way;
 
 use std::io;
 use std::os::fd::BorrowedFd;

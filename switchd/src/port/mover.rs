@@ -11,7 +11,7 @@ use super::segment::Segmenter;
 use super::{Device, Reception, Sent};
 use crate::config::Io;
 use crate::sys::mmsg::Messages;
-use crate::sys::uring::Ring;
+use crate::sys::uring::{Ring, Writes};
 
 /// So many full batches of taps, and it is worth to have the kernel keep the batch's memory at hand. Until then none of it
 /// is touched that is not used: a switch that is never busy keeps small.
@@ -40,6 +40,14 @@ pub(crate) enum Leaving<'a> {
     Relayed(&'a [Outgoing]),
     /// A frame of the switch itself.
     Own(&'a [u8]),
+}
+
+/// What sending takes.
+pub(super) struct Sender<'m, 'a> {
+    pub(super) segmenter: &'m mut Segmenter,
+    pub(super) messages: &'m mut Messages,
+    /// Where there is a ring.
+    pub(super) writes: Option<Writes<'m, 'a>>,
 }
 
 impl Leaving<'_> {
@@ -95,7 +103,7 @@ impl Mover {
         self.ring.as_ref().is_some_and(Ring::has_pinned)
     }
 
-    /// Whether frames of taps are moved by io_uring.
+    /// Whether frames are moved by io_uring.
     pub(crate) fn has_ring(&self) -> bool {
         self.ring.is_some()
     }
@@ -107,8 +115,13 @@ impl Mover {
 
     /// Makes moving frames of `device` cheaper. Until [`Self::detach`] it stays open.
     pub(crate) fn attach(&mut self, port: PortNumber, device: &Device) {
-        if let (Some(ring), Device::Tap(tap)) = (&mut self.ring, device) {
-            ring.attach(tap.target(port));
+        let Some(ring) = &mut self.ring else {
+            return;
+        };
+        match device {
+            Device::Tap(tap) => ring.attach(tap.target(port)),
+            Device::Packet(packet) => ring.attach(packet.target(port)),
+            Device::Stream(_) | Device::Datagram(_) => {}
         }
     }
 
@@ -173,62 +186,84 @@ impl Mover {
         std::mem::replace(&mut self.batch, batch)
     }
 
-    /// Sends what leaves, by taps all together. `count` hears what became of it, a part at a time.
+    /// Sends what leaves, by taps and packet ports all together. `count` hears what became of it, a part at a time.
     pub(crate) fn send<'a>(
         &mut self,
         leaving: impl Iterator<Item = (PortNumber, Option<&'a Device>, Leaving<'a>)>,
         mut count: impl FnMut(PortNumber, Sent),
     ) {
-        let (batch, segmenter) = (&*self.batch, &mut self.segmenter);
-        let messages = &mut self.messages;
-        let mut writes = self.ring.as_mut().map(Ring::writes);
+        let batch = &*self.batch;
+        let mut sender = Sender {
+            segmenter: &mut self.segmenter,
+            messages: &mut self.messages,
+            writes: self.ring.as_mut().map(Ring::writes),
+        };
         let mut gathered = self.fan_out.as_deref().map(Gathered::new);
         let mut count = Tally::new(&mut count);
         for (port, device, leaving) in leaving {
-            let sent = match (device, &mut writes) {
-                (Some(Device::Tap(tap)), Some(writes)) => {
-                    let done = |slot, octets, result| count.report(slot, octets, result);
-                    tap.push(port, batch, leaving, segmenter, writes, done);
-                    continue;
-                }
-                (Some(Device::Tap(tap)), None) => tap.transmit(batch, leaving, segmenter),
-                (Some(Device::Packet(packet)), _) => {
-                    if let (Some(gathered), Leaving::Relayed(queue)) = (&mut gathered, leaving)
-                        && gathered.add(port, packet, queue)
-                    {
-                        continue;
-                    }
-                    packet.transmit(batch, leaving, segmenter, messages)
-                }
-                (Some(Device::Stream(stream)), _) => stream.transmit(batch, leaving, segmenter),
-                (Some(Device::Datagram(datagram)), _) => {
-                    datagram.transmit(batch, leaving, segmenter, messages)
-                }
-                (None, _) => Sent::nowhere(leaving.frames()),
+            let Some(device) = device else {
+                count.add(port, Sent::nowhere(leaving.frames()));
+                continue;
             };
-            count.add(port, sent);
+            let is_gathered = match (&mut gathered, device, leaving) {
+                (Some(gathered), Device::Packet(packet), Leaving::Relayed(queue)) => {
+                    gathered.add(port, packet, queue)
+                }
+                _ => false,
+            };
+            if !is_gathered {
+                sender.send(port, device, batch, leaving, &mut count);
+            }
         }
         if let Some(gathered) = gathered {
-            gathered.send(batch, segmenter, messages, |port, sent| {
-                count.add(port, sent);
-            });
+            gathered.send(batch, &mut sender, &mut count);
         }
-        if let Some(mut writes) = writes {
+        if let Some(mut writes) = sender.writes {
             writes.run(|slot, octets, result| count.report(slot, octets, result));
         }
         count.tell();
     }
 }
 
+impl<'a> Sender<'_, 'a> {
+    /// Sends what leaves by one port.
+    fn send(
+        &mut self,
+        port: PortNumber,
+        device: &Device,
+        batch: &'a Batch,
+        leaving: Leaving<'a>,
+        count: &mut Tally<'_, impl FnMut(PortNumber, Sent)>,
+    ) {
+        let (segmenter, messages) = (&mut *self.segmenter, &mut *self.messages);
+        let sent = match (device, leaving, &mut self.writes) {
+            (Device::Tap(tap), leaving, Some(writes)) => {
+                let done = |slot, octets, result| count.report(slot, octets, result);
+                return tap.push(port, batch, leaving, segmenter, writes, done);
+            }
+            (Device::Tap(tap), leaving, None) => tap.transmit(batch, leaving, segmenter),
+            (Device::Packet(packet), Leaving::Own(frame), _) => packet.send_own(frame, messages),
+            (Device::Packet(packet), Leaving::Relayed(queue), _) => {
+                return packet.relay(port, batch, queue, self, count);
+            }
+            (Device::Stream(stream), leaving, _) => stream.transmit(batch, leaving, segmenter),
+            (Device::Datagram(datagram), leaving, _) => {
+                datagram.transmit(batch, leaving, segmenter, messages)
+            }
+        };
+        count.add(port, sent);
+    }
+}
+
 /// What became of frames to one port, told when another port's turn comes: they leave port by port.
-struct Tally<'c, C: FnMut(PortNumber, Sent)> {
+pub(super) struct Tally<'c, C: FnMut(PortNumber, Sent)> {
     port: Option<PortNumber>,
     sent: Sent,
     count: &'c mut C,
 }
 
 impl<'c, C: FnMut(PortNumber, Sent)> Tally<'c, C> {
-    fn new(count: &'c mut C) -> Self {
+    pub(super) fn new(count: &'c mut C) -> Self {
         Self {
             port: None,
             sent: Sent::default(),
@@ -236,7 +271,7 @@ impl<'c, C: FnMut(PortNumber, Sent)> Tally<'c, C> {
         }
     }
 
-    fn add(&mut self, port: PortNumber, sent: Sent) {
+    pub(super) fn add(&mut self, port: PortNumber, sent: Sent) {
         if self.port != Some(port) {
             self.tell();
             self.port = Some(port);
@@ -245,13 +280,14 @@ impl<'c, C: FnMut(PortNumber, Sent)> Tally<'c, C> {
     }
 
     /// One write of the ring.
-    fn report(&mut self, slot: u16, octets: usize, result: io::Result<usize>) {
+    pub(super) fn report(&mut self, slot: u16, octets: usize, result: io::Result<usize>) {
         if let Some(port) = PortNumber::new(slot) {
             self.add(port, Sent::of(octets, result));
         }
     }
 
-    fn tell(&mut self) {
+    /// Tells what was counted since the last time.
+    pub(super) fn tell(&mut self) {
         let sent = std::mem::take(&mut self.sent);
         if let Some(port) = self.port.take() {
             (self.count)(port, sent);

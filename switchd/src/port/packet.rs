@@ -8,16 +8,20 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use super::batch::{BATCH_MAX, Batch, Outgoing, Written};
+use stp::PortNumber;
+
+use super::batch::{BATCH_MAX, Batch, Outgoing};
 use super::fan_out::Copies;
 use super::intake::{Intake, receive_messages};
+use super::mover::{Sender, Tally};
 use super::offload::HEADER_LEN;
 use super::receivers::{Receivers, Sockets, sockets};
-use super::segment::Segmenter;
-use super::{Leaving, PortError, Reception, Sent};
+use super::way::{RingWay, Way, send_own};
+use super::{PortError, Reception, Sent};
 use crate::config::Io;
 use crate::link::{ADDRESS_GENERATION_NONE, Link, Namespace, Setting};
-use crate::sys::mmsg::{Messages, Sends};
+use crate::sys::mmsg::Messages;
+use crate::sys::uring::{Kind, Target};
 
 /// A packet port's socket, bound to one interface. When the interface goes, the socket is dropped, and made
 /// anew when one of that name returns.
@@ -26,6 +30,8 @@ pub(crate) struct Packet {
     socket: OwnedFd,
     /// Sends, and receives nothing: a socket that somebody waits for tells him of every frame it has sent.
     sender: OwnedFd,
+    /// Tells it from any other.
+    cookie: u64,
     /// Frames of bridge protocols have a queue of their own, so that no flood fills it.
     control: OwnedFd,
     index: u32,
@@ -88,6 +94,7 @@ impl Packet {
         Self {
             socket: sockets.data,
             sender: sockets.sender,
+            cookie: sockets.cookie,
             control: sockets.control,
             index,
             found,
@@ -107,8 +114,8 @@ impl Packet {
         self.control.as_fd()
     }
 
-    /// How frames are moved, for people.
-    pub(crate) fn describe(&self) -> String {
+    /// How frames are moved, for people; they are sent by `by`.
+    pub(crate) fn describe(&self, by: &str) -> String {
         let leave = if self.finishes {
             "frames leave finished"
         } else {
@@ -119,7 +126,7 @@ impl Packet {
         let offered = undivided.map_or_else(String::new, |why| {
             format!(", frames offered to two sockets ({why})")
         });
-        format!("packet socket, {intake}{offered}, virtio-net header, {leave}{copies}")
+        format!("packet socket, {intake}{offered}, {by}, virtio-net header, {leave}{copies}")
     }
 
     /// Whether the kernel copies what leaves here to other ports.
@@ -130,6 +137,20 @@ impl Packet {
     /// The socket that relayed frames leave by.
     pub(super) fn sender(&self) -> BorrowedFd<'_> {
         self.sender.as_fd()
+    }
+
+    /// Its cookie, `socket(7)`.
+    pub(super) fn cookie(&self) -> u64 {
+        self.cookie
+    }
+
+    /// What a ring works on.
+    pub(super) fn target(&self, port: PortNumber) -> Target<'_> {
+        Target {
+            slot: port.get(),
+            descriptor: self.sender(),
+            kind: Kind::Socket(self.cookie),
+        }
     }
 
     /// Whether frames leave as they are, finished or not.
@@ -203,133 +224,38 @@ impl Packet {
         receive_messages(self.control.as_fd(), batch, messages, BATCH_MAX);
     }
 
-    /// Sends what leaves.
-    pub(crate) fn transmit(
-        &self,
-        batch: &Batch,
-        leaving: Leaving<'_>,
-        segmenter: &mut Segmenter,
-        messages: &mut Messages,
-    ) -> Sent {
-        match leaving {
-            Leaving::Relayed(queue) => self.relay(batch, queue, segmenter, messages),
-            Leaving::Own(frame) => send_own(self.control.as_fd(), HEADER_LEN, frame, messages),
-        }
+    /// Sends a frame of the switch itself.
+    pub(super) fn send_own(&self, frame: &[u8], messages: &mut Messages) -> Sent {
+        send_own(self.control.as_fd(), HEADER_LEN, frame, messages)
     }
 
-    /// Sends frames of the batch.
-    pub(super) fn relay(
+    /// Sends frames of the batch as `port`: by the ring, if there is one, else at once. `count` hears what became of them.
+    pub(super) fn relay<'a>(
         &self,
-        batch: &Batch,
+        port: PortNumber,
+        batch: &'a Batch,
         queue: &[Outgoing],
-        segmenter: &mut Segmenter,
-        messages: &mut Messages,
-    ) -> Sent {
+        sender: &mut Sender<'_, 'a>,
+        count: &mut Tally<'_, impl FnMut(PortNumber, Sent)>,
+    ) {
+        let (header_len, finishes) = (HEADER_LEN, self.finishes);
+        if let Some(writes) = &mut sender.writes {
+            let way = RingWay {
+                target: self.target(port),
+                header_len,
+                finishes,
+            };
+            let done = |slot, octets, result| count.report(slot, octets, result);
+            return way.push(batch, queue, sender.segmenter, writes, done);
+        }
         let way = Way {
-            socket: self.sender.as_fd(),
-            header_len: HEADER_LEN,
-            finishes: self.finishes,
+            socket: self.sender(),
+            header_len,
+            finishes,
         };
-        way.transmit(batch, queue, segmenter, messages)
+        let sent = way.transmit(batch, queue, sender.segmenter, sender.messages);
+        count.add(port, sent);
     }
-}
-
-/// Sends a frame of the switch itself.
-pub(super) fn send_own(
-    socket: BorrowedFd<'_>,
-    header_len: usize,
-    frame: &[u8],
-    messages: &mut Messages,
-) -> Sent {
-    let own = Written::finished(frame, header_len);
-    let mut sends = messages.sends();
-    sends.push(own.head(), frame, own.octets);
-    send_all(socket, &mut sends)
-}
-
-/// How frames leave by a socket that takes one a message.
-#[derive(Debug)]
-pub(super) struct Way<'s> {
-    pub(super) socket: BorrowedFd<'s>,
-    /// Octets of the virtio-net header before each, or none.
-    pub(super) header_len: usize,
-    /// Frames leave finished.
-    pub(super) finishes: bool,
-}
-
-impl Way<'_> {
-    /// Sends frames of the batch.
-    pub(super) fn transmit(
-        &self,
-        batch: &Batch,
-        queue: &[Outgoing],
-        segmenter: &mut Segmenter,
-        messages: &mut Messages,
-    ) -> Sent {
-        let mut sends = messages.sends();
-        let mut sent = Sent::default();
-        for outgoing in queue {
-            let unfinished = batch.unfinished(outgoing).filter(|_| self.finishes);
-            if sends.is_full() || unfinished.is_some() {
-                sent += send_all(self.socket, &mut sends);
-            }
-            let Some(offload) = unfinished else {
-                let written = batch.written(outgoing, self.header_len);
-                sends.push(written.head(), written.body, written.octets);
-                continue;
-            };
-            let written = batch.written(outgoing, 0);
-            sent += match segmenter.finish(written.head(), written.body, &offload) {
-                Ok(pieces) => self.send_pieces(pieces, sends.aside()),
-                Err(_) => Sent::unfinished(),
-            };
-        }
-        sent += send_all(self.socket, &mut sends);
-        sent
-    }
-
-    /// Sends finished frames.
-    fn send_pieces<'a>(
-        &self,
-        pieces: impl Iterator<Item = &'a [u8]>,
-        mut sends: Sends<'_, 'a>,
-    ) -> Sent {
-        let mut sent = Sent::default();
-        for piece in pieces {
-            if sends.is_full() {
-                sent += send_all(self.socket, &mut sends);
-            }
-            let written = Written::finished(piece, self.header_len);
-            sends.push(written.head(), piece, written.octets);
-        }
-        sent += send_all(self.socket, &mut sends);
-        sent
-    }
-}
-
-/// Sends at most a batch of frames, and forgets them.
-fn send_all(socket: BorrowedFd<'_>, sends: &mut Sends<'_, '_>) -> Sent {
-    let mut sent = Sent::default();
-    let mut next = 0;
-    while next < sends.len() {
-        match sends.send(socket, next) {
-            Ok(taken) => {
-                let end = sends.len().min(next + taken.max(1));
-                (next..end).for_each(|index| sent.count(sends.octets(index)));
-                next = end;
-            }
-            Err(error) => {
-                next += 1;
-                // What stops one frame for lack of room or of an interface stops those behind it.
-                if let Some(counter) = sent.refused(error) {
-                    *counter += (sends.len() - next) as u64;
-                    break;
-                }
-            }
-        }
-    }
-    sends.clear();
-    sent
 }
 
 impl Found {
@@ -369,13 +295,13 @@ mod tests {
             for io in [Io::Uring, Io::Plain] {
                 let receivers = Receivers::none(io);
                 let port = Packet::open(&link, home, (&receivers, true)).unwrap();
-                assert!(!port.describe().contains("two sockets"));
+                assert!(!port.describe("sendmmsg").contains("two sockets"));
                 let refused = Sockets {
                     undivided: Some("no group of sockets here: it is full".to_owned()),
                     ..sockets(link.index, &receivers).unwrap()
                 };
                 let port = Packet::of(refused, link.index, port.found, false);
-                let said = port.describe();
+                let said = port.describe("sendmmsg");
                 let wanted =
                     ", frames offered to two sockets (no group of sockets here: it is full)";
                 assert!(said.contains(wanted), "{said}");

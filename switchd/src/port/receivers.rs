@@ -73,6 +73,8 @@ impl Receivers {
 pub(super) struct Sockets {
     pub(super) data: OwnedFd,
     pub(super) sender: OwnedFd,
+    /// Cookie of the sender.
+    pub(super) cookie: u64,
     pub(super) control: OwnedFd,
     pub(super) intake: Intake,
     /// Why the kernel offers each frame to both that receive, although that was not wanted.
@@ -99,6 +101,7 @@ pub(super) fn sockets(index: u32, receivers: &Receivers) -> io::Result<Sockets> 
     packet::bind_to_send(sender.as_fd(), index)?;
     Ok(Sockets {
         data,
+        cookie: packet::cookie(sender.as_fd())?,
         sender,
         control,
         intake,

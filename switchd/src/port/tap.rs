@@ -13,13 +13,14 @@ use pnet_base::MacAddr;
 use stp::PortNumber;
 use tun_tap::{Iface, Mode};
 
-use super::batch::{BATCH_MAX, Batch, Outgoing, Written};
-use super::offload::{HEADER_LEN, Offload};
+use super::batch::{BATCH_MAX, Batch, Written};
+use super::offload::HEADER_LEN;
 use super::segment::Segmenter;
-use super::{Leaving, PortError, Reception, Sent, Turn, UNFINISHED};
+use super::way::RingWay;
+use super::{Leaving, PortError, Reception, Sent, Turn};
 use crate::link::{Namespace, NamespaceId, Namespaces, Setting};
 use crate::sys::tun::{self, OFFLOAD_CSUM, OFFLOAD_TSO, OFFLOAD_USO};
-use crate::sys::uring::{Ring, Target, Writes};
+use crate::sys::uring::{Kind, Ring, Target, Writes};
 
 /// How often the kernel end is looked up while somebody moves or renames it under our eyes.
 const LOCATE_TRIES: usize = 4;
@@ -230,6 +231,7 @@ impl Tap {
         Target {
             slot: port.get(),
             descriptor: self.descriptor(),
+            kind: Kind::File,
         }
     }
 
@@ -271,11 +273,11 @@ impl Tap {
         reception
     }
 
-    /// What is left to do to `outgoing` before this port takes it.
-    fn unfinished(&self, batch: &Batch, outgoing: &Outgoing) -> Option<Offload> {
+    /// Whether frames leave finished.
+    fn finishes(&self) -> bool {
         match self.side {
-            Side::Header(_) => None,
-            Side::Finished(_) | Side::Plain(_) => batch.unfinished(outgoing),
+            Side::Header(_) => false,
+            Side::Finished(_) | Side::Plain(_) => true,
         }
     }
 
@@ -294,7 +296,7 @@ impl Tap {
         let mut sent = Sent::default();
         for outgoing in queue {
             let written = batch.written(outgoing, header_len);
-            sent += match self.unfinished(batch, outgoing) {
+            sent += match batch.unfinished(outgoing).filter(|_| self.finishes()) {
                 None => self.write(&written),
                 Some(offload) => match segmenter.finish(written.head(), written.body, &offload) {
                     Ok(pieces) => pieces.fold(Sent::default(), |mut sent, piece| {
@@ -320,40 +322,21 @@ impl Tap {
         leaving: Leaving<'a>,
         segmenter: &mut Segmenter,
         writes: &mut Writes<'_, 'a>,
-        mut done: impl FnMut(u16, usize, io::Result<usize>),
+        done: impl FnMut(u16, usize, io::Result<usize>),
     ) {
         let (target, header_len) = (self.target(port), self.side.header_len());
-        let queue = match leaving {
-            Leaving::Relayed(queue) => queue,
+        match leaving {
             Leaving::Own(frame) => {
                 let own = Written::finished(frame, header_len);
-                return writes.push(target, own.head(), frame, own.octets, done);
+                writes.push(target, own.head(), frame, own.octets, done);
             }
-        };
-        for outgoing in queue {
-            let written = batch.written(outgoing, header_len);
-            let Some(offload) = self.unfinished(batch, outgoing) else {
-                writes.push(
+            Leaving::Relayed(queue) => {
+                let way = RingWay {
                     target,
-                    written.head(),
-                    written.body,
-                    written.octets,
-                    &mut done,
-                );
-                continue;
-            };
-            match segmenter.finish(written.head(), written.body, &offload) {
-                Ok(pieces) => {
-                    let mut aside = writes.aside(&mut done);
-                    for piece in pieces {
-                        aside.push(target, &[], piece, piece.len(), &mut done);
-                    }
-                    aside.run(&mut done);
-                }
-                Err(_) => {
-                    let error = io::Error::from_raw_os_error(UNFINISHED);
-                    done(port.get(), written.octets, Err(error));
-                }
+                    header_len,
+                    finishes: self.finishes(),
+                };
+                way.push(batch, queue, segmenter, writes, done);
             }
         }
     }

@@ -6,7 +6,7 @@
 //! order back has copies of just those frames. Frames of anybody else pass as if there were no program.
 
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering};
 
@@ -154,26 +154,6 @@ impl Drop for Copier {
         // SAFETY: mapped by `new` with this length; nobody has borrowed it, since `self` is given up.
         unsafe { libc::munmap(self.orders.as_ptr().cast(), size_of::<Orders>()) };
     }
-}
-
-/// What tells a socket from all others, as long as it lives.
-///
-/// # Errors
-/// `ENOPROTOOPT` before Linux 4.12.
-pub(crate) fn cookie(socket: BorrowedFd<'_>) -> io::Result<u64> {
-    let mut cookie = 0_u64;
-    let mut len = libc::socklen_t::try_from(size_of::<u64>()).expect("8");
-    // SAFETY: SO_COOKIE writes at most `len` octets, the size of `cookie`, which outlives the call.
-    check(unsafe {
-        libc::getsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_COOKIE,
-            (&raw mut cookie).cast(),
-            &raw mut len,
-        )
-    })?;
-    Ok(cookie)
 }
 
 /// Takes a program away from where `link` has put it, as an administrator may.

@@ -190,7 +190,8 @@ impl std::fmt::Debug for Messages {
     }
 }
 
-fn part(at: *const u8, len: usize) -> libc::iovec {
+/// A piece of what is sent or received.
+pub(super) fn part(at: *const u8, len: usize) -> libc::iovec {
     libc::iovec {
         iov_base: at.cast_mut().cast(),
         iov_len: len,
@@ -199,16 +200,21 @@ fn part(at: *const u8, len: usize) -> libc::iovec {
 
 fn message(parts: *mut libc::iovec, count: usize) -> libc::mmsghdr {
     libc::mmsghdr {
-        msg_hdr: libc::msghdr {
-            msg_name: ptr::null_mut(),
-            msg_namelen: 0,
-            msg_iov: parts,
-            msg_iovlen: count,
-            msg_control: ptr::null_mut(),
-            msg_controllen: 0,
-            msg_flags: 0,
-        },
+        msg_hdr: header(parts, count),
         msg_len: 0,
+    }
+}
+
+/// A message of so many parts, between a socket and its peer.
+pub(super) fn header(parts: *mut libc::iovec, count: usize) -> libc::msghdr {
+    libc::msghdr {
+        msg_name: ptr::null_mut(),
+        msg_namelen: 0,
+        msg_iov: parts,
+        msg_iovlen: count,
+        msg_control: ptr::null_mut(),
+        msg_controllen: 0,
+        msg_flags: 0,
     }
 }
 

@@ -197,3 +197,23 @@ pub(super) fn set_option<T>(
     })?;
     Ok(())
 }
+
+/// What tells a socket from all others, as long as it lives.
+///
+/// # Errors
+/// `ENOPROTOOPT` before Linux 4.12.
+pub(crate) fn cookie(socket: BorrowedFd<'_>) -> io::Result<u64> {
+    let mut cookie = 0_u64;
+    let mut len = libc::socklen_t::try_from(size_of::<u64>()).expect("8");
+    // SAFETY: SO_COOKIE writes at most `len` octets, the size of `cookie`, which outlives the call.
+    check(unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_COOKIE,
+            (&raw mut cookie).cast(),
+            &raw mut len,
+        )
+    })?;
+    Ok(cookie)
+}

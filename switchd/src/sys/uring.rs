@@ -1,19 +1,22 @@
 //! Many reads or writes in one system call: `io_uring(7)`.
 //!
 //! A [`Ring`] runs a bounded number of operations to their end before a call returns, so that every buffer is
-//! lent for the length of one call and no longer. No operation waits (`RWF_NOWAIT`): the kernel carries them out, in
-//! order, while it takes them. A write that is alone goes by `writev(2)`.
+//! lent for the length of one call and no longer. No operation waits (`RWF_NOWAIT`, `MSG_DONTWAIT`): the kernel carries them
+//! out, in order, while it takes them. A write that is alone goes without the ring.
 //!
 //! Single reads in a batch, not multishot reads with a ring of buffers: they are measured to be 50 ns a frame
 //! cheaper on a tap, and leave the choice of buffer and the length of a turn to the caller.
 
+mod writes;
+
 use std::io;
-use std::marker::PhantomData;
 use std::ops::Range;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
-use std::ptr;
 
 use io_uring::{IoUring, opcode, squeue, types};
+
+use writes::Pending;
+pub(crate) use writes::Writes;
 
 /// Operations in flight, at most.
 pub(crate) const DEPTH: usize = 64;
@@ -33,13 +36,9 @@ const RETRIES_MAX: u32 = 1000;
 /// A ring of one thread.
 pub(crate) struct Ring {
     uring: IoUring,
-    /// Which slots of the ring's table hold a descriptor.
-    attached: Vec<bool>,
-    ops: Box<[Op; DEPTH]>,
-    /// What stands before the bodies.
-    heads: Box<[[u8; HEAD_LEN_MAX]; DEPTH]>,
-    len: usize,
-    vectors: Box<[[libc::iovec; 2]; DEPTH]>,
+    /// What the slots of the ring's table hold.
+    attached: Vec<Option<Kind>>,
+    pending: Pending,
     results: Box<[i32; DEPTH]>,
     /// Addresses of the memory that the kernel has at hand.
     pinned: Option<Range<usize>>,
@@ -52,20 +51,16 @@ pub(crate) struct Target<'a> {
     pub(crate) slot: u16,
     /// The descriptor itself.
     pub(crate) descriptor: BorrowedFd<'a>,
+    pub(crate) kind: Kind,
 }
 
-/// A write to come. Pointers of one that is not run are never followed.
-#[derive(Clone, Copy)]
-struct Op {
-    slot: u16,
-    raw: RawFd,
-    descriptor: types::Fd,
-    flags: squeue::Flags,
-    head_len: usize,
-    body: *const u8,
-    body_len: usize,
-    /// What the caller counts for it.
-    octets: usize,
+/// What a descriptor is of: it says by what calls frames go there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A file, which stays the same as long as it is attached.
+    File,
+    /// The socket with this cookie. It may be replaced by another while it is attached, which is not taken for it then.
+    Socket(u64),
 }
 
 impl Ring {
@@ -92,38 +87,41 @@ impl Ring {
             opcode::ReadFixed::CODE,
             opcode::Write::CODE,
             opcode::Writev::CODE,
+            opcode::Send::CODE,
+            opcode::SendMsg::CODE,
         ];
         if !needed.iter().all(|&code| probe.is_supported(code)) {
             return Err(io::Error::from_raw_os_error(libc::EINVAL));
         }
         // Linux 5.19. Taps know NOWAIT since 5.11.
         uring.submitter().register_files_sparse(SLOTS)?;
-        let nothing = libc::iovec {
-            iov_base: ptr::null_mut(),
-            iov_len: 0,
-        };
         Ok(Self {
             uring,
-            attached: vec![false; SLOTS as usize],
-            ops: Box::new([Op::NONE; DEPTH]),
-            heads: Box::new([[0; HEAD_LEN_MAX]; DEPTH]),
-            len: 0,
-            vectors: Box::new([[nothing; 2]; DEPTH]),
+            attached: vec![None; SLOTS as usize],
+            pending: Pending::new(),
             results: Box::new([0; DEPTH]),
             pinned: None,
         })
     }
 
-    /// Puts a descriptor into the ring's table; it stays open until [`Self::detach`]. Best effort: operations work
-    /// without.
+    /// Puts a descriptor into the ring's table; it stays open until [`Self::detach`], or until another is put into its
+    /// place. Best effort: operations work without.
     pub(crate) fn attach(&mut self, target: Target<'_>) {
-        self.set_slot(target.slot, target.descriptor.as_raw_fd());
+        if self.holds(target) {
+            return;
+        }
+        let kind = Some(target.kind);
+        self.set_slot(target.slot, target.descriptor.as_raw_fd(), kind);
     }
 
     /// Takes a descriptor out of the table: it closes when its owner closes it.
     pub(crate) fn detach(&mut self, slot: u16) {
-        if self.attached.get(usize::from(slot)) == Some(&true) {
-            self.set_slot(slot, -1);
+        if self
+            .attached
+            .get(usize::from(slot))
+            .is_some_and(Option::is_some)
+        {
+            self.set_slot(slot, -1, None);
         }
     }
 
@@ -163,7 +161,7 @@ impl Ring {
         }
     }
 
-    fn set_slot(&mut self, slot: u16, descriptor: RawFd) {
+    fn set_slot(&mut self, slot: u16, descriptor: RawFd, kind: Option<Kind>) {
         let Some(attached) = self.attached.get_mut(usize::from(slot)) else {
             return;
         };
@@ -171,7 +169,11 @@ impl Ring {
             .uring
             .submitter()
             .register_files_update(u32::from(slot), &[descriptor]);
-        *attached = updated.is_ok() && descriptor >= 0;
+        *attached = kind.filter(|_| updated.is_ok());
+    }
+
+    fn holds(&self, target: Target<'_>) -> bool {
+        self.attached.get(usize::from(target.slot)) == Some(&Some(target.kind))
     }
 
     /// Reads once into each of the first [`DEPTH`] `places`, in order. What each read gave: octets, or the
@@ -181,7 +183,7 @@ impl Ring {
         target: Target<'_>,
         places: impl Iterator<Item = &'p mut [u8]>,
     ) -> &'r [i32] {
-        let (descriptor, flags) = self.named(target.slot, target.descriptor.as_raw_fd());
+        let (descriptor, flags) = self.named(target);
         let pinned = self.pinned.clone().unwrap_or_default();
         let mut queue = self.uring.submission();
         let mut count = 0;
@@ -208,72 +210,12 @@ impl Ring {
         &self.results[..count]
     }
 
-    /// Begins a number of writes.
-    pub(crate) fn writes<'a>(&mut self) -> Writes<'_, 'a> {
-        self.len = 0;
-        Writes {
-            ring: self,
-            lent: PhantomData,
-        }
-    }
-
-    fn run_writes(&mut self) {
-        if self.len == 1 {
-            self.results[0] = self.write_alone();
-            return;
-        }
-        let mut queue = self.uring.submission();
-        for (index, op) in self.ops[..self.len].iter().enumerate() {
-            let entry = if op.head_len == 0 {
-                opcode::Write::new(op.descriptor, op.body, short(op.body_len))
-                    .rw_flags(NOWAIT)
-                    .build()
-            } else {
-                self.vectors[index] = [
-                    vector(self.heads[index].as_ptr(), op.head_len),
-                    vector(op.body, op.body_len),
-                ];
-                opcode::Writev::new(op.descriptor, self.vectors[index].as_ptr(), 2)
-                    .rw_flags(NOWAIT)
-                    .build()
-            };
-            push(&mut queue, &entry.flags(op.flags).user_data(index as u64));
-        }
-        drop(queue);
-        self.run(self.len);
-    }
-
-    /// The only write, which is cheaper without the ring. The descriptor does not block.
-    fn write_alone(&mut self) -> i32 {
-        let op = &self.ops[0];
-        let vectors = &mut self.vectors[0];
-        *vectors = [
-            vector(self.heads[0].as_ptr(), op.head_len),
-            vector(op.body, op.body_len),
-        ];
-        // An empty piece costs as much as a full one.
-        let pieces = if op.head_len == 0 {
-            &vectors[1..]
-        } else {
-            &vectors[..]
-        };
-        let count = libc::c_int::try_from(pieces.len()).expect("one or two");
-        // SAFETY: the pieces are this ring's own head and the body, which is lent until the writes are run.
-        let written = unsafe { libc::writev(op.raw, pieces.as_ptr(), count) };
-        match i32::try_from(written) {
-            Ok(octets) if octets >= 0 => octets,
-            Ok(_) => -io::Error::last_os_error()
-                .raw_os_error()
-                .unwrap_or(libc::EIO),
-            Err(_) => i32::MAX,
-        }
-    }
-
     /// How an operation names its file: by its place in the table, if it has one.
-    fn named(&self, slot: u16, descriptor: RawFd) -> (types::Fd, squeue::Flags) {
-        if self.attached.get(usize::from(slot)) == Some(&true) {
-            (types::Fd(i32::from(slot)), squeue::Flags::FIXED_FILE)
+    fn named(&self, target: Target<'_>) -> (types::Fd, squeue::Flags) {
+        if self.holds(target) {
+            (types::Fd(i32::from(target.slot)), squeue::Flags::FIXED_FILE)
         } else {
+            let descriptor = target.descriptor.as_raw_fd();
             (types::Fd(descriptor), squeue::Flags::empty())
         }
     }
@@ -311,7 +253,7 @@ impl Ring {
 }
 
 fn push(queue: &mut squeue::SubmissionQueue<'_>, entry: &squeue::Entry) {
-    // SAFETY: entries are made by `read` and `run_writes` only, which call `run` before they return; the
+    // SAFETY: entries are made by `read` and `run_pending` only, which call `run` before they return; the
     // memory that an entry names is lent to them for longer than that, or is the ring's own and boxed.
     let pushed = unsafe { queue.push(entry) };
     // The queue has DEPTH entries and was empty.
@@ -324,83 +266,6 @@ impl std::fmt::Debug for Ring {
     }
 }
 
-/// Writes that go out together: all when there are [`DEPTH`] of them, the rest with [`Self::run`].
-pub(crate) struct Writes<'r, 'a> {
-    ring: &'r mut Ring,
-    lent: PhantomData<&'a [u8]>,
-}
-
-impl<'a> Writes<'_, 'a> {
-    /// Adds a write of `head` (at most [`HEAD_LEN_MAX`] octets, copied) and `body` behind it. `done` hears what
-    /// became of writes: slot and `octets` of each, and what the kernel says.
-    pub(crate) fn push(
-        &mut self,
-        target: Target<'_>,
-        head: &[u8],
-        body: &'a [u8],
-        octets: usize,
-        done: impl FnMut(u16, usize, io::Result<usize>),
-    ) {
-        let index = self.ring.len;
-        let (descriptor, flags) = self.ring.named(target.slot, target.descriptor.as_raw_fd());
-        self.ring.ops[index] = Op {
-            slot: target.slot,
-            raw: target.descriptor.as_raw_fd(),
-            descriptor,
-            flags,
-            head_len: head.len(),
-            body: body.as_ptr(),
-            body_len: body.len(),
-            octets,
-        };
-        self.ring.heads[index][..head.len()].copy_from_slice(head);
-        self.ring.len += 1;
-        if self.ring.len == DEPTH {
-            self.run(done);
-        }
-    }
-
-    /// Runs the writes added since the last time.
-    pub(crate) fn run(&mut self, mut done: impl FnMut(u16, usize, io::Result<usize>)) {
-        self.ring.run_writes();
-        let len = std::mem::take(&mut self.ring.len);
-        for (op, &result) in self.ring.ops[..len].iter().zip(self.ring.results.iter()) {
-            let result = usize::try_from(result)
-                .map_err(|_| io::Error::from_raw_os_error(result.wrapping_neg()));
-            done(op.slot, op.octets, result);
-        }
-    }
-
-    /// After a [`Self::run`], writes of memory that is lent for a shorter time.
-    pub(crate) fn aside<'b>(
-        &mut self,
-        done: impl FnMut(u16, usize, io::Result<usize>),
-    ) -> Writes<'_, 'b> {
-        self.run(done);
-        self.ring.writes()
-    }
-}
-
-impl Op {
-    const NONE: Self = Self {
-        slot: 0,
-        raw: -1,
-        descriptor: types::Fd(-1),
-        flags: squeue::Flags::empty(),
-        head_len: 0,
-        body: ptr::null(),
-        body_len: 0,
-        octets: 0,
-    };
-}
-
-fn vector(at: *const u8, len: usize) -> libc::iovec {
-    libc::iovec {
-        iov_base: at.cast_mut().cast(),
-        iov_len: len,
-    }
-}
-
 /// A frame is far shorter; of anything longer the first 4 GiB.
 fn short(len: usize) -> u32 {
     u32::try_from(len).unwrap_or(u32::MAX)
@@ -409,7 +274,6 @@ fn short(len: usize) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::{Read, Write};
     use std::os::fd::AsFd;
     use std::os::unix::net::UnixDatagram;
 
@@ -417,6 +281,7 @@ mod tests {
         Target {
             slot,
             descriptor: socket.as_fd(),
+            kind: Kind::File,
         }
     }
 
@@ -484,72 +349,5 @@ mod tests {
         ring.detach(3);
         drop(far);
         assert!(near.send(b"x").is_err(), "nobody has the other end");
-    }
-
-    #[test]
-    fn more_writes_than_the_ring_holds_all_go_out_in_order() {
-        let mut ring = Ring::new().unwrap();
-        let (mut read, write) = std::io::pipe().unwrap();
-        let target = Target {
-            slot: 7,
-            descriptor: write.as_fd(),
-        };
-        let bodies: Vec<[u8; 1]> = (0..u8::try_from(3 * DEPTH / 2).unwrap())
-            .map(|body| [body])
-            .collect();
-        let mut octets = 0;
-        let mut done = |slot, counted, result: io::Result<usize>| {
-            assert_eq!((slot, counted), (7, 1));
-            octets += result.unwrap();
-        };
-        let mut writes = ring.writes();
-        for body in &bodies {
-            let head = &b"head"[..usize::from(body[0] % 5)];
-            writes.push(target, head, body, 1, &mut done);
-        }
-        writes.run(&mut done);
-        let wanted: Vec<u8> = bodies
-            .iter()
-            .flat_map(|body| [&b"head"[..usize::from(body[0] % 5)], body].concat())
-            .collect();
-        assert_eq!(octets, wanted.len());
-        let mut got = vec![0; wanted.len()];
-        read.read_exact(&mut got).unwrap();
-        assert_eq!(got, wanted);
-    }
-
-    #[test]
-    fn what_was_added_but_not_run_is_forgotten() {
-        let mut ring = Ring::new().unwrap();
-        let (mut read, mut write) = std::io::pipe().unwrap();
-        {
-            let lost = b"lost".to_vec();
-            let descriptor = write.as_fd();
-            let target = Target {
-                slot: 0,
-                descriptor,
-            };
-            let mut writes = ring.writes();
-            writes.push(target, b"", &lost, 4, |_, _, _| {});
-        }
-        ring.writes()
-            .run(|_, _, _| panic!("nothing was to be written"));
-        write.write_all(b"x").unwrap();
-        drop(write);
-        let mut got = Vec::new();
-        read.read_to_end(&mut got).unwrap();
-        assert_eq!(got, b"x");
-    }
-
-    #[test]
-    fn errors_are_those_of_each_write() {
-        let mut ring = Ring::new().unwrap();
-        let (near, far) = pair();
-        drop(far);
-        let mut told = Vec::new();
-        let mut writes = ring.writes();
-        writes.push(target(0, &near), b"", b"x", 1, |_, _, _| {});
-        writes.run(|_, _, result| told.push(result.unwrap_err().raw_os_error()));
-        assert_eq!(told, [Some(libc::ECONNREFUSED)]);
     }
 }

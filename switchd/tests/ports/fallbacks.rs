@@ -127,8 +127,8 @@ fn every_path_carries_the_same_traffic() {
             assert_eq!((unfinished, refused), (0, 0), "{io:?} offload {offload}");
         }
         let (by, packet_by) = match io {
-            Io::Uring => ("io_uring", "receive ring"),
-            Io::Plain => ("read and write", "recvmmsg"),
+            Io::Uring => ("io_uring", "receive ring, io_uring"),
+            Io::Plain => ("read and write", "recvmmsg, sendmmsg"),
         };
         let (tap, packet) = if offload {
             ("virtio-net header", "offloads: all")

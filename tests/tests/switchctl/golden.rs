@@ -70,7 +70,7 @@ t1               7    tap    connected    dot1q-tunnel 100              forwardi
 pub(crate) const INTERFACE: &str = "\
 p1 is up, line protocol is up (connected)
   Hardware is packet, port number 2, address is 0200.0000.0101
-  packet socket, receive ring, virtio-net header, offloads: all
+  packet socket, receive ring, io_uring, virtio-net header, offloads: all
   Longest frame 9216 octets, takes in untagged frames only
   Mode access, VLAN 1
   Spanning tree state forwarding

@@ -9,6 +9,7 @@ use super::*;
 use crate::config::Io;
 use crate::link::Namespaces;
 use crate::port::receivers::Receivers;
+use crate::port::segment::Segmenter;
 use crate::tag::Relayed;
 
 /// Packet ports on taps, whose other ends are read by the test, and what moves frames to them.
@@ -66,9 +67,15 @@ impl Rig {
         }
         let mut sent = [Sent::default(); 3];
         let (mut segmenter, mut messages) = (Segmenter::default(), Messages::new());
-        gathered.send(&self.batch, &mut segmenter, &mut messages, |port, what| {
-            sent[usize::from(port.get()) - 1] += what;
-        });
+        let mut sender = Sender {
+            segmenter: &mut segmenter,
+            messages: &mut messages,
+            writes: None,
+        };
+        let mut add = |port: PortNumber, what| sent[usize::from(port.get()) - 1] += what;
+        let mut count = Tally::new(&mut add);
+        gathered.send(&self.batch, &mut sender, &mut count);
+        count.tell();
         sent
     }
 
@@ -176,7 +183,7 @@ fn frames_that_the_program_does_not_see_leave_port_by_port() {
         let Some(Ok(place)) = rig.packets[0].copies().place.get() else {
             panic!("it is attached");
         };
-        copies::detach(&place._link).unwrap();
+        crate::sys::copies::detach(&place._link).unwrap();
         rig.flood_arrives();
         assert_eq!(rig.seen(), 40);
         let said = rig.packets[0].copies().to_string();
