@@ -267,7 +267,7 @@ impl Tap {
         }
         let header_len = self.side.header_len();
         let places = batch.places(header_len).into_iter().take(asked);
-        let results = ring.read(self.target(port), places);
+        let results = ring.read(self.target(port), places, self.turn.is_short());
         let reception = take(batch, header_len, results);
         self.turn.over(batch);
         reception

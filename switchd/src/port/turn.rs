@@ -1,6 +1,6 @@
-//! How many frames are asked of a port in one turn.
+//! How many frames are asked of a port in one turn, and of what length they are likely to be.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::batch::{BATCH_MAX, Batch};
 
@@ -12,24 +12,39 @@ pub(super) const OCTETS: usize = 1 << 20;
 /// As many as the turn before had, and twice as many where all came: to ask for what is not there costs as much as a
 /// tenth of a frame, which a single frame's way there and back feels; a turn too short costs one more wait.
 #[derive(Debug)]
-pub(super) struct Turn(AtomicUsize);
+pub(super) struct Turn {
+    asked: AtomicUsize,
+    is_short: AtomicBool,
+}
+
+/// Octets of a short frame, at most, on the average of a turn.
+const SHORT: usize = 1024;
 
 impl Turn {
     pub(super) fn new() -> Self {
-        Self(AtomicUsize::new(1))
+        Self {
+            asked: AtomicUsize::new(1),
+            is_short: AtomicBool::new(true),
+        }
     }
 
     /// Frames to ask for.
     pub(super) fn asked(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
+        self.asked.load(Ordering::Relaxed)
+    }
+
+    /// Whether frames were short the last time.
+    pub(super) fn is_short(&self) -> bool {
+        self.is_short.load(Ordering::Relaxed)
     }
 
     /// The turn is over, and these came.
     pub(super) fn over(&self, batch: &Batch) {
-        self.0.store(
-            next(self.asked(), batch.len(), batch.octets()),
-            Ordering::Relaxed,
-        );
+        let (frames, octets) = (batch.len(), batch.octets());
+        let asked = next(self.asked(), frames, octets);
+        self.asked.store(asked, Ordering::Relaxed);
+        self.is_short
+            .store(octets <= frames * SHORT, Ordering::Relaxed);
     }
 }
 
