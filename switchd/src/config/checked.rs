@@ -27,7 +27,7 @@ pub struct Config {
     pub ageing: AgeingTime,
     /// Capacity of the filtering database.
     pub cam_capacity: Capacity,
-    /// How the frames of taps are moved.
+    /// How frames are moved.
     pub io: Io,
     /// How many forwarding threads there are; 0: the one thread does everything.
     pub workers: u8,

@@ -35,7 +35,7 @@ pub enum Io {
     /// By rings shared with the kernel, as far as it has them: io_uring, and a receive ring at packet ports.
     #[default]
     Uring,
-    /// Without: read and write at taps, `recvmmsg` at packet ports.
+    /// Without: read and write at taps, `recvmmsg` and `sendmmsg` at packet ports.
     Plain,
 }
 

@@ -305,7 +305,7 @@ impl Daemon {
         for change in &changes {
             self.changed(now, namespace, change);
         }
-        self.forget_gone();
+        self.rewire();
         self.plan_look(now);
         self.flush();
     }
@@ -339,13 +339,13 @@ impl Daemon {
                 self.set_link(now, number, state);
             }
         }
-        self.forget_gone();
+        self.rewire();
         self.plan_look(now);
         self.flush();
     }
 
     /// Lets go of devices that lines have let go of, takes those they have instead, and lets go of namespaces where none is.
-    fn forget_gone(&mut self) {
+    fn rewire(&mut self) {
         self.is_rewired = true;
         for number in self.numbers() {
             match line_of(&mut self.lines, number).map(|line| &line.device) {

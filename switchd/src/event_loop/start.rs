@@ -71,7 +71,9 @@ impl Daemon {
             mover.allow_copies();
         }
         if let Some(why) = mover.fallback() {
-            eprintln!("switchd: {why}; frames of taps are moved one by one");
+            eprintln!(
+                "switchd: {why}; frames of taps are moved one by one, those of packet ports leave by sendmmsg"
+            );
         }
         let of_packets = |port: &&PortConfig| port.kind == PortKind::Packet;
         let count = config.ports.iter().filter(of_packets).count();

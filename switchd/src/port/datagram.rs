@@ -13,7 +13,7 @@ use super::batch::Batch;
 use super::segment::Segmenter;
 use super::socket_file::SocketFile;
 use super::watch::Watch;
-use super::way;
+use super::way::{Way, send_own};
 use super::{Leaving, PortError, Reception, Sent, Turn};
 use crate::sys::mmsg::Messages;
 use crate::sys::packet::set_buffers;
@@ -222,14 +222,13 @@ impl Datagram {
             return Sent::nowhere(leaving.frames());
         }
         let sent = match leaving {
-            Leaving::Own(frame) => way::send_own(self.socket.descriptor(), 0, frame, messages),
+            Leaving::Own(frame) => send_own(self.socket.descriptor(), 0, frame, messages),
             Leaving::Relayed(queue) => {
-                let way = way::Way {
-                    socket: self.socket.descriptor(),
+                let way = Way {
                     header_len: 0,
                     finishes: true,
                 };
-                way.transmit(batch, queue, segmenter, messages)
+                way.transmit(self.socket.descriptor(), batch, queue, segmenter, messages)
             }
         };
         if sent.down > 0 {

@@ -16,7 +16,7 @@ use stp::PortNumber;
 
 use super::Sent;
 use super::batch::{BATCH_MAX, Batch, Outgoing};
-use super::mover::{Sender, Tally};
+use super::mover::{Means, Tally};
 use super::offload::HEADER_LEN;
 use super::packet::Packet;
 use crate::sys::copies::{COPIES_MAX, Copier, Failed};
@@ -187,7 +187,7 @@ impl<'a> Gathered<'a> {
     pub(super) fn send(
         mut self,
         batch: &'a Batch,
-        sender: &mut Sender<'_, 'a>,
+        means: &mut Means<'_, 'a>,
         count: &mut Tally<'_, impl FnMut(PortNumber, Sent)>,
     ) {
         for at in 0..self.len {
@@ -205,9 +205,9 @@ impl<'a> Gathered<'a> {
             let led = self.fan_out.copier().zip(first.packet.copies().cookie());
             if let Some(led) = led.filter(|_| others > 0) {
                 let others = rest.iter_mut().filter(is_alike).filter_map(Option::take);
-                send_alike(led, first, others, batch, sender, count);
+                send_alike(led, first, others, batch, means, count);
             } else {
-                first.send_from(0, batch, sender, count);
+                first.send_from(0, batch, means, count);
             }
         }
     }
@@ -219,7 +219,7 @@ fn send_alike<'a>(
     leader: Part<'a>,
     others: impl Iterator<Item = Part<'a>>,
     batch: &'a Batch,
-    sender: &mut Sender<'_, 'a>,
+    means: &mut Means<'_, 'a>,
     count: &mut Tally<'_, impl FnMut(PortNumber, Sent)>,
 ) {
     let mut group = [None; COPIES_MAX];
@@ -228,14 +228,14 @@ fn send_alike<'a>(
     }
     let others = || group.iter().map_while(Option::as_ref);
     copier.begin(cookie, others().map(|other| other.packet.index()));
-    let progress = lead(leader, copier, batch, sender.messages);
+    let progress = lead(leader, copier, batch, means.messages);
     copier.end();
     if progress.is_passed_by {
         let copies = leader.packet.copies();
         copies.is_passed_by.store(true, Ordering::Relaxed);
     }
     count.add(leader.port, progress.sent);
-    leader.send_from(progress.done, batch, sender, count);
+    leader.send_from(progress.done, batch, means, count);
     let copied = &leader.queue[..progress.copied];
     let octets = copied
         .iter()
@@ -244,7 +244,7 @@ fn send_alike<'a>(
     for (other, failed) in others().zip(copier.take_failed()) {
         let sent = copied_to_another(copied.len() as u64, octets, failed);
         count.add(other.port, sent);
-        other.send_from(copied.len(), batch, sender, count);
+        other.send_from(copied.len(), batch, means, count);
     }
 }
 
@@ -254,11 +254,11 @@ impl<'a> Part<'a> {
         self,
         done: usize,
         batch: &'a Batch,
-        sender: &mut Sender<'_, 'a>,
+        means: &mut Means<'_, 'a>,
         count: &mut Tally<'_, impl FnMut(PortNumber, Sent)>,
     ) {
         if let Some(rest @ [_, ..]) = self.queue.get(done..) {
-            self.packet.relay(self.port, batch, rest, sender, count);
+            self.packet.relay(self.port, batch, rest, means, count);
         }
     }
 }

@@ -43,7 +43,7 @@ pub(crate) enum Leaving<'a> {
 }
 
 /// What sending takes.
-pub(super) struct Sender<'m, 'a> {
+pub(super) struct Means<'m, 'a> {
     pub(super) segmenter: &'m mut Segmenter,
     pub(super) messages: &'m mut Messages,
     /// Where there is a ring.
@@ -193,7 +193,7 @@ impl Mover {
         mut count: impl FnMut(PortNumber, Sent),
     ) {
         let batch = &*self.batch;
-        let mut sender = Sender {
+        let mut means = Means {
             segmenter: &mut self.segmenter,
             messages: &mut self.messages,
             writes: self.ring.as_mut().map(Ring::writes),
@@ -212,20 +212,20 @@ impl Mover {
                 _ => false,
             };
             if !is_gathered {
-                sender.send(port, device, batch, leaving, &mut count);
+                means.send(port, device, batch, leaving, &mut count);
             }
         }
         if let Some(gathered) = gathered {
-            gathered.send(batch, &mut sender, &mut count);
+            gathered.send(batch, &mut means, &mut count);
         }
-        if let Some(mut writes) = sender.writes {
+        if let Some(mut writes) = means.writes {
             writes.run(|slot, octets, result| count.report(slot, octets, result));
         }
         count.tell();
     }
 }
 
-impl<'a> Sender<'_, 'a> {
+impl<'a> Means<'_, 'a> {
     /// Sends what leaves by one port.
     fn send(
         &mut self,

@@ -13,10 +13,10 @@ use stp::PortNumber;
 use super::batch::{BATCH_MAX, Batch, Outgoing};
 use super::fan_out::Copies;
 use super::intake::{Intake, receive_messages};
-use super::mover::{Sender, Tally};
+use super::mover::{Means, Tally};
 use super::offload::HEADER_LEN;
 use super::receivers::{Receivers, Sockets, sockets};
-use super::way::{RingWay, Way, send_own};
+use super::way::{Way, send_own};
 use super::{PortError, Reception, Sent};
 use crate::config::Io;
 use crate::link::{ADDRESS_GENERATION_NONE, Link, Namespace, Setting};
@@ -235,25 +235,23 @@ impl Packet {
         port: PortNumber,
         batch: &'a Batch,
         queue: &[Outgoing],
-        sender: &mut Sender<'_, 'a>,
+        means: &mut Means<'_, 'a>,
         count: &mut Tally<'_, impl FnMut(PortNumber, Sent)>,
     ) {
-        let (header_len, finishes) = (HEADER_LEN, self.finishes);
-        if let Some(writes) = &mut sender.writes {
-            let way = RingWay {
-                target: self.target(port),
-                header_len,
-                finishes,
-            };
-            let done = |slot, octets, result| count.report(slot, octets, result);
-            return way.push(batch, queue, sender.segmenter, writes, done);
-        }
         let way = Way {
-            socket: self.sender(),
-            header_len,
-            finishes,
+            header_len: HEADER_LEN,
+            finishes: self.finishes,
         };
-        let sent = way.transmit(batch, queue, sender.segmenter, sender.messages);
+        let Means {
+            segmenter,
+            messages,
+            writes,
+        } = means;
+        if let Some(writes) = writes {
+            let done = |slot, octets, result| count.report(slot, octets, result);
+            return way.push(self.target(port), batch, queue, segmenter, writes, done);
+        }
+        let sent = way.transmit(self.sender(), batch, queue, segmenter, messages);
         count.add(port, sent);
     }
 }

@@ -16,7 +16,7 @@ use tun_tap::{Iface, Mode};
 use super::batch::{BATCH_MAX, Batch, Written};
 use super::offload::HEADER_LEN;
 use super::segment::Segmenter;
-use super::way::RingWay;
+use super::way::Way;
 use super::{Leaving, PortError, Reception, Sent, Turn};
 use crate::link::{Namespace, NamespaceId, Namespaces, Setting};
 use crate::sys::tun::{self, OFFLOAD_CSUM, OFFLOAD_TSO, OFFLOAD_USO};
@@ -331,12 +331,11 @@ impl Tap {
                 writes.push(target, own.head(), frame, own.octets, done);
             }
             Leaving::Relayed(queue) => {
-                let way = RingWay {
-                    target,
+                let way = Way {
                     header_len,
                     finishes: self.finishes(),
                 };
-                way.push(batch, queue, segmenter, writes, done);
+                way.push(target, batch, queue, segmenter, writes, done);
             }
         }
     }

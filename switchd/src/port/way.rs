@@ -1,4 +1,4 @@
-//! How frames leave by a port that takes one a call: by the ring of a thread, or by a socket's own.
+//! How frames leave by a port that takes one a call: by the ring of a thread, or by a socket.
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -9,20 +9,20 @@ use super::{Sent, UNFINISHED};
 use crate::sys::mmsg::{Messages, Sends};
 use crate::sys::uring::{Target, Writes};
 
-/// By a ring.
-#[derive(Debug)]
-pub(super) struct RingWay<'d> {
-    pub(super) target: Target<'d>,
+/// The form that frames leave in.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Way {
     /// Octets of the virtio-net header before each, or none.
     pub(super) header_len: usize,
     /// Frames leave finished.
     pub(super) finishes: bool,
 }
 
-impl RingWay<'_> {
+impl Way {
     /// Adds frames of the batch to `writes`; `done` hears of them when they are run.
     pub(super) fn push<'a>(
-        &self,
+        self,
+        target: Target<'_>,
         batch: &'a Batch,
         queue: &[Outgoing],
         segmenter: &mut Segmenter,
@@ -33,7 +33,7 @@ impl RingWay<'_> {
             let Some(offload) = batch.unfinished(outgoing).filter(|_| self.finishes) else {
                 let written = batch.written(outgoing, self.header_len);
                 let (head, octets) = (written.head(), written.octets);
-                writes.push(self.target, head, written.body, octets, &mut done);
+                writes.push(target, head, written.body, octets, &mut done);
                 continue;
             };
             let written = batch.written(outgoing, 0);
@@ -43,33 +43,22 @@ impl RingWay<'_> {
                     for piece in pieces {
                         let finished = Written::finished(piece, self.header_len);
                         let (head, octets) = (finished.head(), finished.octets);
-                        aside.push(self.target, head, piece, octets, &mut done);
+                        aside.push(target, head, piece, octets, &mut done);
                     }
                     aside.run(&mut done);
                 }
                 Err(_) => {
                     let error = io::Error::from_raw_os_error(UNFINISHED);
-                    done(self.target.slot, written.octets, Err(error));
+                    done(target.slot, written.octets, Err(error));
                 }
             }
         }
     }
-}
 
-/// By a socket.
-#[derive(Debug)]
-pub(super) struct Way<'s> {
-    pub(super) socket: BorrowedFd<'s>,
-    /// Octets of the virtio-net header before each, or none.
-    pub(super) header_len: usize,
-    /// Frames leave finished.
-    pub(super) finishes: bool,
-}
-
-impl Way<'_> {
-    /// Sends frames of the batch.
+    /// Sends frames of the batch by `socket`.
     pub(super) fn transmit(
-        &self,
+        self,
+        socket: BorrowedFd<'_>,
         batch: &Batch,
         queue: &[Outgoing],
         segmenter: &mut Segmenter,
@@ -80,7 +69,7 @@ impl Way<'_> {
         for outgoing in queue {
             let unfinished = batch.unfinished(outgoing).filter(|_| self.finishes);
             if sends.is_full() || unfinished.is_some() {
-                sent += send_all(self.socket, &mut sends);
+                sent += send_all(socket, &mut sends);
             }
             let Some(offload) = unfinished else {
                 let written = batch.written(outgoing, self.header_len);
@@ -89,29 +78,30 @@ impl Way<'_> {
             };
             let written = batch.written(outgoing, 0);
             sent += match segmenter.finish(written.head(), written.body, &offload) {
-                Ok(pieces) => self.send_pieces(pieces, sends.aside()),
+                Ok(pieces) => self.send_pieces(socket, pieces, sends.aside()),
                 Err(_) => Sent::unfinished(),
             };
         }
-        sent += send_all(self.socket, &mut sends);
+        sent += send_all(socket, &mut sends);
         sent
     }
 
     /// Sends finished frames.
     fn send_pieces<'a>(
-        &self,
+        self,
+        socket: BorrowedFd<'_>,
         pieces: impl Iterator<Item = &'a [u8]>,
         mut sends: Sends<'_, 'a>,
     ) -> Sent {
         let mut sent = Sent::default();
         for piece in pieces {
             if sends.is_full() {
-                sent += send_all(self.socket, &mut sends);
+                sent += send_all(socket, &mut sends);
             }
             let written = Written::finished(piece, self.header_len);
             sends.push(written.head(), piece, written.octets);
         }
-        sent += send_all(self.socket, &mut sends);
+        sent += send_all(socket, &mut sends);
         sent
     }
 }

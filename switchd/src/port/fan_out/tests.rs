@@ -10,6 +10,7 @@ use crate::config::Io;
 use crate::link::Namespaces;
 use crate::port::receivers::Receivers;
 use crate::port::segment::Segmenter;
+use crate::sys::uring::Ring;
 use crate::tag::Relayed;
 
 /// Packet ports on taps, whose other ends are read by the test, and what moves frames to them.
@@ -18,11 +19,12 @@ struct Rig {
     packets: Vec<Packet>,
     fan_out: FanOut,
     batch: Batch,
+    ring: Option<Ring>,
 }
 
 impl Rig {
     /// Leaves the calling thread in a new namespace.
-    fn new() -> Self {
+    fn new(has_ring: bool) -> Self {
         unshare(CloneFlags::CLONE_NEWNET).expect("tests of ports need root");
         let names = ["w1", "w2", "w3"];
         let wires = names.map(|name| Iface::without_packet_info(name, Mode::Tap).unwrap());
@@ -41,6 +43,7 @@ impl Rig {
             packets: packets.into(),
             fan_out: FanOut::default(),
             batch: Batch::new(),
+            ring: has_ring.then(|| Ring::new().unwrap()),
         }
     }
 
@@ -67,14 +70,17 @@ impl Rig {
         }
         let mut sent = [Sent::default(); 3];
         let (mut segmenter, mut messages) = (Segmenter::default(), Messages::new());
-        let mut sender = Sender {
+        let mut means = Means {
             segmenter: &mut segmenter,
             messages: &mut messages,
-            writes: None,
+            writes: self.ring.as_mut().map(Ring::writes),
         };
         let mut add = |port: PortNumber, what| sent[usize::from(port.get()) - 1] += what;
         let mut count = Tally::new(&mut add);
-        gathered.send(&self.batch, &mut sender, &mut count);
+        gathered.send(&self.batch, &mut means, &mut count);
+        if let Some(mut writes) = means.writes {
+            writes.run(|slot, octets, result| count.report(slot, octets, result));
+        }
         count.tell();
         sent
     }
@@ -126,15 +132,18 @@ fn is_ours(frame: &[u8]) -> bool {
     frame.get(12..14) == Some(&[0x88, 0xb5])
 }
 
-/// In a namespace of its own.
-fn apart(test: impl FnOnce() + Send + 'static) {
-    std::thread::spawn(test).join().unwrap();
+/// In a namespace of its own, without a ring and with one.
+fn apart(test: impl Fn(Rig) + Clone + Send + 'static) {
+    for has_ring in [false, true] {
+        let test = test.clone();
+        let apart = std::thread::spawn(move || test(Rig::new(has_ring)));
+        apart.join().unwrap();
+    }
 }
 
 #[test]
 fn a_flood_that_is_worth_it_makes_the_first_port_send_for_the_others() {
-    apart(|| {
-        let mut rig = Rig::new();
+    apart(|mut rig| {
         rig.flood_arrives();
         assert!(rig.fan_out.take_wish() && !rig.fan_out.take_wish());
         let wanted: Vec<bool> = rig
@@ -159,8 +168,7 @@ fn a_flood_that_is_worth_it_makes_the_first_port_send_for_the_others() {
 
 #[test]
 fn frames_of_others_are_not_copied() {
-    apart(|| {
-        let mut rig = Rig::new();
+    apart(|mut rig| {
         rig.fan_out.attach(&rig.packets[0]).unwrap();
         rig.flood_arrives();
         let alone = &frames(60)[..1];
@@ -176,8 +184,7 @@ fn frames_of_others_are_not_copied() {
 
 #[test]
 fn frames_that_the_program_does_not_see_leave_port_by_port() {
-    apart(|| {
-        let mut rig = Rig::new();
+    apart(|mut rig| {
         rig.fan_out.attach(&rig.packets[0]).unwrap();
         rig.flood_arrives();
         let Some(Ok(place)) = rig.packets[0].copies().place.get() else {
@@ -197,8 +204,7 @@ fn frames_that_the_program_does_not_see_leave_port_by_port() {
 fn an_interface_that_went_is_counted_and_costs_the_others_nothing() {
     // The first sends for the others.
     for gone in 0..3 {
-        apart(move || {
-            let mut rig = Rig::new();
+        apart(move |mut rig| {
             rig.fan_out.attach(&rig.packets[0]).unwrap();
             rig.flood_arrives();
             drop(rig.wires.remove(gone));
@@ -216,8 +222,7 @@ fn an_interface_that_went_is_counted_and_costs_the_others_nothing() {
 
 #[test]
 fn a_kernel_that_cannot_copy_is_no_reason_not_to_flood() {
-    apart(|| {
-        let mut rig = Rig::new();
+    apart(|mut rig| {
         rig.fan_out.copier = OnceLock::from(Err("no copies here".to_owned()));
         rig.flood_arrives();
         let why = rig.fan_out.attach(&rig.packets[0]).unwrap_err();
